@@ -1,0 +1,32 @@
+//! Remold fits multimedia messages to the phones that receive them.
+//!
+//! A decoded message goes in together with what the receiving device can show; a message that
+//! fits comes out, with a reason for every change. The library is layered, and data flows one way:
+//!
+//! ```text
+//! cli ──► adapt ──► media
+//!           │  ╲
+//!           │   ╲──► profile
+//!           ▼         │
+//!          mms ◄──────┘        limits: every bound in one type, used by all
+//! ```
+//!
+//! * [`mms`] — the nouns and the wire: messages, PDUs, WSP, multipart, MIME, SMIL.
+//! * [`profile`] — what a device can take: UAProf, classes, operators, the device database.
+//! * [`media`] — pixels and samples: probing, decoding, encoding, fitting to bytes.
+//! * [`adapt`] — the decision: a pure plan, its execution and the report.
+//! * [`limits`] — every bound on untrusted input, in one documented type.
+//!
+//! None of these four knows a socket, a file or a clock; the command line (`cli`) does.
+
+pub mod adapt;
+pub mod cli;
+pub mod dimensions;
+pub mod limits;
+pub mod media;
+pub mod mms;
+pub mod profile;
+
+pub use dimensions::Dimensions;
+pub use limits::Limits;
+pub use mms::Message;

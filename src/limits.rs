@@ -1,0 +1,74 @@
+//! Every bound on untrusted input, in one type.
+//!
+//! A *strict* limit can never be exceeded: the reader refuses before it allocates. A *best-effort*
+//! limit bounds what we ask of a codec we did not write; the codec may overshoot it by a constant
+//! factor. Each field says which it is.
+
+/// Bounds on what a message, a device profile or a medium may ask of us.
+///
+/// All sizes are octets. `Limits::default()` suits an MMSC that faces the public; a batch job on
+/// trusted input may raise them.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Limits {
+    /// Strict. Longest encoded message that is read at all.
+    pub message_bytes: usize,
+    /// Strict. Header fields in one PDU, push or MIME header block.
+    pub headers: usize,
+    /// Strict. Parts in one body, counted over all levels of nesting.
+    pub parts: usize,
+    /// Strict. Headers in front of one part.
+    pub part_headers: usize,
+    /// Strict. Levels of multipart inside multipart that are opened.
+    pub nesting: usize,
+    /// Strict. Octets of a SMIL presentation or a UAProf document.
+    pub xml_bytes: usize,
+    /// Strict. Elements open at one time in an XML document.
+    pub xml_depth: usize,
+    /// Strict. Elements in an XML document.
+    pub xml_elements: usize,
+    /// Strict. Internal entities an XML document may declare.
+    pub xml_entities: usize,
+    /// Strict. Octets that all entity references of a document may expand to.
+    pub xml_expansion: usize,
+    /// Strict. Octets of one medium that is opened.
+    pub media_bytes: usize,
+    /// Strict. Pixels of one picture or one frame, from its header.
+    pub pixels: u64,
+    /// Strict. Longer side of a picture in pixels.
+    pub side: u32,
+    /// Strict. Frames of an animation that are decoded; the rest is not looked at.
+    pub frames: usize,
+    /// Strict. Pixels of all frames of an animation together.
+    pub animation_pixels: u64,
+    /// Best effort. Octets a decoder may allocate for one medium.
+    pub decode_bytes: u64,
+    /// Strict. Boxes, chunks or blocks walked while probing a container.
+    pub probe_steps: usize,
+    /// Strict. Octets of media in memory at one time while a message is adapted.
+    pub adapt_bytes: u64,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            message_bytes: 32 << 20,
+            headers: 512,
+            parts: 256,
+            part_headers: 64,
+            nesting: 8,
+            xml_bytes: 1 << 20,
+            xml_depth: 64,
+            xml_elements: 20_000,
+            xml_entities: 64,
+            xml_expansion: 1 << 20,
+            media_bytes: 32 << 20,
+            pixels: 64_000_000,
+            side: 20_000,
+            frames: 1_000,
+            animation_pixels: 256_000_000,
+            decode_bytes: 512 << 20,
+            probe_steps: 20_000,
+            adapt_bytes: 768 << 20,
+        }
+    }
+}

@@ -1,0 +1,3 @@
+//! Black-box tests of the library and the command, in one binary.
+
+mod support;
