@@ -11,6 +11,7 @@ pub mod error;
 pub mod header;
 pub mod message;
 pub mod mime;
+pub mod smil;
 pub mod text;
 
 pub use content_type::{ContentType, Param};
