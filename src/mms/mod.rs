@@ -13,6 +13,7 @@ pub mod message;
 pub mod mime;
 pub mod smil;
 pub mod text;
+pub mod vcard;
 
 pub use content_type::{ContentType, Param};
 pub use error::{DecodeError, DecodeErrorKind, Decoded, EncodeError, Warning};
