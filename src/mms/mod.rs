@@ -11,6 +11,7 @@ pub mod error;
 pub mod header;
 pub mod message;
 pub mod multipart;
+pub mod pdu;
 pub mod wsp;
 
 pub use content_type::{ContentType, Param};
