@@ -10,8 +10,10 @@ pub mod content_type;
 pub mod error;
 pub mod header;
 pub mod message;
+pub mod mime;
 pub mod multipart;
 pub mod pdu;
+pub mod text;
 pub mod wsp;
 
 pub use content_type::{ContentType, Param};
