@@ -1,7 +1,9 @@
 //! The command line: one file per subcommand, and what they share.
 
 mod exit;
+mod io;
 mod pdu;
+mod target;
 
 pub use exit::{CliError, Exit};
 
