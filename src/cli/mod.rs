@@ -3,6 +3,7 @@
 mod exit;
 mod io;
 mod pdu;
+mod target;
 
 pub use exit::{CliError, Exit};
 
