@@ -1,6 +1,7 @@
 //! The command line: one file per subcommand, and what they share.
 
 mod exit;
+mod io;
 mod pdu;
 
 pub use exit::{CliError, Exit};
