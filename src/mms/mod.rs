@@ -10,6 +10,8 @@ pub mod content_type;
 pub mod error;
 pub mod header;
 pub mod message;
+pub mod mime;
+pub mod text;
 
 pub use content_type::{ContentType, Param};
 pub use error::{DecodeError, DecodeErrorKind, Decoded, EncodeError, Warning};

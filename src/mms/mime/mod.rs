@@ -1,0 +1,2 @@
+//! MIME.
+pub mod transfer;
