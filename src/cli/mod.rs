@@ -4,6 +4,7 @@ mod exit;
 mod generate;
 mod io;
 mod pdu;
+mod target;
 
 pub use exit::{CliError, Exit};
 
