@@ -11,7 +11,9 @@ pub mod error;
 pub mod header;
 pub mod message;
 pub mod mime;
+pub mod multipart;
 pub mod text;
+pub mod wsp;
 
 pub use content_type::{ContentType, Param};
 pub use error::{DecodeError, DecodeErrorKind, Decoded, EncodeError, Warning};
