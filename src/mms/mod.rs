@@ -12,6 +12,7 @@ pub mod header;
 pub mod message;
 pub mod mime;
 pub mod multipart;
+pub mod pdu;
 pub mod text;
 pub mod wsp;
 

@@ -6,6 +6,8 @@
 
 mod headers;
 
+pub(crate) use headers::is_one_value;
+
 use bytes::Bytes;
 
 use super::error::{DecodeError, DecodeErrorKind, Decoded, EncodeError};
