@@ -20,8 +20,13 @@ pub fn decode_words(text: &str) -> String {
     let mut decoded = String::with_capacity(text.len());
     let mut run = Run::default();
     let mut rest = text;
+    // Without an end ahead there is no word ahead; looking for it once keeps this linear.
+    let last_end = text.rfind("?=").unwrap_or_default();
     while let Some(at) = rest.find("=?") {
         let (before, from) = rest.split_at(at);
+        if text.len().saturating_sub(from.len()) >= last_end {
+            break;
+        }
         match Word::read(from) {
             Some((word, after)) => {
                 if !before.bytes().all(is_blank) || run.octets.is_none() {
@@ -50,8 +55,16 @@ pub fn decode_words(text: &str) -> String {
 pub fn encode_words(text: &str) -> String {
     let text = one_line(text);
     if is_plain(&text) {
-        return text;
+        text
+    } else {
+        encode_whole(&text)
     }
+}
+
+/// Header text as encoded words even where it could stand plainly.
+#[must_use]
+pub fn encode_whole(text: &str) -> String {
+    let text = one_line(text);
     let octets = text.as_bytes();
     let plain = octets.iter().filter(|octet| is_q(**octet)).count();
     let as_q = (octets.len().saturating_sub(plain))
@@ -118,18 +131,19 @@ impl<'a> Word<'a> {
         let inner = from.strip_prefix("=?")?;
         let (charset, inner) = inner.split_once('?')?;
         let (coding, inner) = inner.split_once('?')?;
-        let (data, after) = inner.split_once("?=")?;
         // RFC 2231 section 5 lets a language follow the charset.
         let charset = charset.split('*').next()?;
         if charset.is_empty() || !charset.bytes().all(|octet| octet.is_ascii_graphic()) {
             return None;
         }
         let mib = charset::mib(charset)?;
-        let octets = match coding {
-            "Q" | "q" => unquote(data),
-            "B" | "b" => transfer::base64(data.as_bytes()),
+        let decode: fn(&str) -> Vec<u8> = match coding {
+            "Q" | "q" => unquote,
+            "B" | "b" => |data| transfer::base64(data.as_bytes()),
             _ => return None,
         };
+        let (data, after) = inner.split_once("?=")?;
+        let octets = decode(data);
         let word = Self {
             mib,
             octets,
@@ -163,8 +177,11 @@ impl Run {
     fn finish(&mut self, decoded: &mut String) {
         if let Some((mib, octets)) = self.octets.take() {
             // US-ASCII is what careless senders call UTF-8.
-            let mib = if mib == charset::US_ASCII { UTF_8 } else { mib };
-            let (text, _) = charset::decode(mib, &octets).unwrap_or_default();
+            let text = if matches!(mib, UTF_8 | charset::US_ASCII) {
+                String::from_utf8_lossy(&octets).into_owned()
+            } else {
+                charset::decode(mib, &octets).unwrap_or_default().0
+            };
             decoded.push_str(&one_line(&text));
         }
     }
