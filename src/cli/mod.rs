@@ -1,6 +1,7 @@
 //! The command line: one file per subcommand, and what they share.
 
 mod exit;
+mod generate;
 mod io;
 mod pdu;
 mod target;
@@ -9,7 +10,7 @@ pub use exit::{CliError, Exit};
 
 use std::ffi::OsString;
 
-use clap::{Parser, Subcommand};
+use clap::{CommandFactory, Parser, Subcommand};
 
 /// Fit multimedia messages to the phones that receive them.
 #[derive(Debug, Parser)]
@@ -23,6 +24,10 @@ struct Cli {
 enum Command {
     /// Show or build MM1 PDUs, WAP pushes, multipart bodies and MIME messages
     Pdu(pdu::Args),
+    /// Write shell completions to stdout
+    Completions(generate::CompletionsArgs),
+    /// Write manual pages
+    Man(generate::ManArgs),
 }
 
 /// Runs one command line and returns its exit code. Errors are already printed.
@@ -38,6 +43,8 @@ pub fn run(args: impl IntoIterator<Item = OsString>) -> Exit {
     };
     let outcome = match cli.command {
         Command::Pdu(args) => pdu::run(args),
+        Command::Completions(args) => generate::completions(&args, Cli::command()),
+        Command::Man(args) => generate::man(&args, Cli::command()),
     };
     outcome.unwrap_or_else(|error| error.report())
 }
