@@ -1,6 +1,8 @@
 //! The command line: one file per subcommand, and what they share.
 
 mod exit;
+mod io;
+mod media;
 mod pdu;
 
 pub use exit::{CliError, Exit};
@@ -21,6 +23,8 @@ struct Cli {
 enum Command {
     /// Show or build MM1 PDUs, WAP pushes, multipart bodies and MIME messages
     Pdu(pdu::Args),
+    /// Show what a media file really is
+    Media(media::Args),
 }
 
 /// Runs one command line and returns its exit code. Errors are already printed.
@@ -36,6 +40,7 @@ pub fn run(args: impl IntoIterator<Item = OsString>) -> Exit {
     };
     let outcome = match cli.command {
         Command::Pdu(args) => pdu::run(args),
+        Command::Media(args) => media::run(args),
     };
     outcome.unwrap_or_else(|error| error.report())
 }

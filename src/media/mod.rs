@@ -3,5 +3,8 @@
 //! Knows limits, but neither messages nor devices.
 
 pub mod info;
+pub mod mime;
+pub mod probe;
 
 pub use info::{AudioTrack, Codec, Format, MediaInfo, MediaKind, VideoTrack};
+pub use probe::{ProbeError, probe};
