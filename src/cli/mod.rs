@@ -3,6 +3,7 @@
 mod exit;
 mod generate;
 mod io;
+mod media;
 mod pdu;
 mod target;
 
@@ -24,6 +25,8 @@ struct Cli {
 enum Command {
     /// Show or build MM1 PDUs, WAP pushes, multipart bodies and MIME messages
     Pdu(pdu::Args),
+    /// Show what a media file really is
+    Media(media::Args),
     /// Write shell completions to stdout
     Completions(generate::CompletionsArgs),
     /// Write manual pages
@@ -43,6 +46,7 @@ pub fn run(args: impl IntoIterator<Item = OsString>) -> Exit {
     };
     let outcome = match cli.command {
         Command::Pdu(args) => pdu::run(args),
+        Command::Media(args) => media::run(args),
         Command::Completions(args) => generate::completions(&args, Cli::command()),
         Command::Man(args) => generate::man(&args, Cli::command()),
     };
