@@ -3,6 +3,7 @@
 mod exit;
 mod io;
 mod pdu;
+mod profile;
 mod target;
 
 pub use exit::{CliError, Exit};
@@ -23,6 +24,8 @@ struct Cli {
 enum Command {
     /// Show or build MM1 PDUs, WAP pushes, multipart bodies and MIME messages
     Pdu(pdu::Args),
+    /// Show, find, list and import what devices can take
+    Profile(profile::Args),
 }
 
 /// Runs one command line and returns its exit code. Errors are already printed.
@@ -38,6 +41,7 @@ pub fn run(args: impl IntoIterator<Item = OsString>) -> Exit {
     };
     let outcome = match cli.command {
         Command::Pdu(args) => pdu::run(args),
+        Command::Profile(args) => profile::run(args),
     };
     outcome.unwrap_or_else(|error| error.report())
 }
