@@ -5,6 +5,7 @@ mod generate;
 mod io;
 mod media;
 mod pdu;
+mod profile;
 mod target;
 
 pub use exit::{CliError, Exit};
@@ -31,6 +32,8 @@ enum Command {
     Completions(generate::CompletionsArgs),
     /// Write manual pages
     Man(generate::ManArgs),
+    /// Show, find, list and import what devices can take
+    Profile(profile::Args),
 }
 
 /// Runs one command line and returns its exit code. Errors are already printed.
@@ -49,6 +52,7 @@ pub fn run(args: impl IntoIterator<Item = OsString>) -> Exit {
         Command::Media(args) => media::run(args),
         Command::Completions(args) => generate::completions(&args, Cli::command()),
         Command::Man(args) => generate::man(&args, Cli::command()),
+        Command::Profile(args) => profile::run(args),
     };
     outcome.unwrap_or_else(|error| error.report())
 }
