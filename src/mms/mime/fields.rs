@@ -51,10 +51,22 @@ pub(super) fn write(name: &HeaderName, value: &HeaderValue) -> Option<(String, S
     match name {
         HeaderName::Unknown(_) => None,
         HeaderName::Text(name) => match value {
-            HeaderValue::Text(text) => Some((name.clone(), words::encode_words(text.trim()))),
+            HeaderValue::Text(text) => Some((name.clone(), textual(text))),
             _ => None,
         },
         HeaderName::Field(field) => Some((name_of(*field).to_owned(), text(*field, value)?)),
+    }
+}
+
+/// The value of a textual header: as it is where a header can carry it, else encoded words.
+///
+/// Its reader does not decode it, for it may be structured; so neither does this look for words.
+pub(super) fn textual(text: &str) -> String {
+    let text = text.trim_matches([' ', '\t']);
+    if words::is_line(text) {
+        text.to_owned()
+    } else {
+        words::encode_whole(text)
     }
 }
 

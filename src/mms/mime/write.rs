@@ -143,7 +143,7 @@ fn push_part(part: &Part, is_whole_body: bool, out: &mut Vec<u8>) -> Result<(), 
     }
     for header in part.other.iter().filter(|header| is_part_header(header)) {
         if let PartHeader::Text { name, value } = header {
-            push_field(name, &words::encode_words(value.trim()), out)?;
+            push_field(name, &fields::textual(value), out)?;
         }
     }
     out.extend_from_slice(b"\r\n");

@@ -105,12 +105,18 @@ pub fn one_line(text: &str) -> String {
     text.replace(['\r', '\n', '\0'], " ")
 }
 
-/// Whether `text` can stand in a header as it is and be read back unchanged.
+/// Whether `text` can stand in a header as it is and be read back unchanged by [`decode_words`].
 #[must_use]
 pub fn is_plain(text: &str) -> bool {
+    is_line(text) && !text.contains("=?")
+}
+
+/// Whether `text` can stand in a header as it is and be read back unchanged by a reader that does
+/// not look for encoded words.
+#[must_use]
+pub fn is_line(text: &str) -> bool {
     text.bytes()
         .all(|octet| octet == b'\t' || (b' '..=b'~').contains(&octet))
-        && !text.contains("=?")
         && !text.starts_with([' ', '\t'])
         && !text.ends_with([' ', '\t'])
         && text.split([' ', '\t']).all(|run| run.len() <= LONGEST_RUN)
