@@ -14,9 +14,9 @@ pub mod message;
 pub mod mime;
 pub mod multipart;
 pub mod pdu;
-pub mod text;
 pub mod push;
 pub mod sniff;
+pub mod text;
 pub mod wsp;
 
 pub use address::Address;
