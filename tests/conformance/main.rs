@@ -3,3 +3,4 @@
 mod mime;
 mod smil;
 mod support;
+mod uaprof;
