@@ -122,7 +122,7 @@ fn check_arbitrary(octets: &[u8]) -> Result<(), TestCaseError> {
     ] {
         prop_assert!(error.is_none_or(|error| error.offset <= octets.len()));
     }
-    sniff(octets);
+    prop_assert!(!octets.is_empty() || sniff(octets) == Kind::Unknown);
     Ok(())
 }
 
