@@ -4,3 +4,6 @@ mod mime;
 mod smil;
 mod support;
 mod uaprof;
+mod generate;
+mod support;
+mod wire;

@@ -128,6 +128,10 @@ pub fn read_disposition(
         Value::Text(text) => {
             let text = plain_text(text, start, notes);
             match text.to_ascii_lowercase().as_str() {
+                _ if !is_token_text(text.as_bytes()) => {
+                    notes.add(start, "an unknown disposition, taken as attachment");
+                    DispositionKind::Attachment
+                }
                 "form-data" => DispositionKind::FormData,
                 "attachment" => DispositionKind::Attachment,
                 "inline" => DispositionKind::Inline,
@@ -205,8 +209,8 @@ fn media_type(value: Value<'_>, offset: usize, notes: &mut Notes) -> ContentType
 fn textual_type(text: &str, offset: usize, notes: &mut Notes) -> ContentType {
     let mut pieces = text.split(';');
     let media = pieces.next().unwrap_or_default().trim();
-    if media.is_empty() {
-        notes.add(offset, "an empty media type");
+    if !is_media(media) {
+        notes.add(offset, "a malformed media type");
         return ContentType::new(UNKNOWN);
     }
     let mut content_type = ContentType::new(media);
@@ -223,14 +227,16 @@ fn textual_type(text: &str, offset: usize, notes: &mut Notes) -> ContentType {
 fn write_media(writer: &mut Writer, media: &str) -> Result<(), EncodeError> {
     match media_code(media) {
         Some(code) => writer.code(code),
-        // The first octet of a text must not look like a quote or like nothing.
-        None if media.is_empty() || !media.is_ascii() || media.contains(';') => {
-            return Err(bad_text("Content-Type"));
-        }
-        None if media.trim() != media => return Err(bad_text("Content-Type")),
+        None if !is_media(media) => return Err(bad_text("Content-Type")),
         None => writer.text(media, "Content-Type")?,
     }
     Ok(())
+}
+
+/// Whether text may stand for a media type: parameters and white space would not come back.
+fn is_media(text: &str) -> bool {
+    let may = |octet: u8| octet.is_ascii_graphic() && octet != b';';
+    !text.is_empty() && text.bytes().all(may)
 }
 
 /// Parameters up to the end of their value. What cannot be read ends them with a note: the value
