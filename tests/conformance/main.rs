@@ -2,6 +2,7 @@
 
 mod mime;
 mod smil;
+mod probe;
 mod support;
 mod uaprof;
 mod generate;
