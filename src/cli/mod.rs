@@ -3,7 +3,9 @@
 mod exit;
 mod generate;
 mod io;
+mod media;
 mod pdu;
+mod profile;
 mod target;
 
 pub use exit::{CliError, Exit};
@@ -24,10 +26,14 @@ struct Cli {
 enum Command {
     /// Show or build MM1 PDUs, WAP pushes, multipart bodies and MIME messages
     Pdu(pdu::Args),
+    /// Show what a media file really is
+    Media(media::Args),
     /// Write shell completions to stdout
     Completions(generate::CompletionsArgs),
     /// Write manual pages
     Man(generate::ManArgs),
+    /// Show, find, list and import what devices can take
+    Profile(profile::Args),
 }
 
 /// Runs one command line and returns its exit code. Errors are already printed.
@@ -43,8 +49,10 @@ pub fn run(args: impl IntoIterator<Item = OsString>) -> Exit {
     };
     let outcome = match cli.command {
         Command::Pdu(args) => pdu::run(args),
+        Command::Media(args) => media::run(args),
         Command::Completions(args) => generate::completions(&args, Cli::command()),
         Command::Man(args) => generate::man(&args, Cli::command()),
+        Command::Profile(args) => profile::run(args),
     };
     outcome.unwrap_or_else(|error| error.report())
 }

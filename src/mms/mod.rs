@@ -16,6 +16,7 @@ pub mod multipart;
 pub mod pdu;
 pub mod push;
 pub mod sniff;
+pub mod smil;
 pub mod text;
 pub mod wsp;
 

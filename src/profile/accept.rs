@@ -342,7 +342,7 @@ fn starts_with(text: &str, prefix: &str) -> bool {
 
 /// Whether this is one type and one subtype: profiles also list charsets, versions and typing
 /// errors.
-fn is_media_type(essence: &str) -> bool {
+pub(super) fn is_media_type(essence: &str) -> bool {
     essence.split_once('/').is_some_and(|(kind, sub)| {
         let token = |text: &str| !text.is_empty() && text.bytes().all(is_token);
         token(kind) && token(sub)

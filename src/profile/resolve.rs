@@ -3,6 +3,7 @@
 use super::capabilities::{Capabilities, Source};
 use super::classes::{Class, SAFE, class_ids};
 use super::complete::complete;
+use super::database::Database;
 use super::error::ProfileError;
 use super::facts::Facts;
 use crate::dimensions::Dimensions;
@@ -52,9 +53,12 @@ impl Resolution {
         if let Some(class) = Class::by_id(id)? {
             return Self::found(class.capabilities(), "class id", id);
         }
+        if let Some(device) = Database::embedded()?.by_id(id) {
+            return Self::found(device.capabilities(), "device id", id);
+        }
         Err(ProfileError::UnknownId {
             id: id.to_owned(),
-            hint: hint(id),
+            hint: hint(id)?,
         })
     }
 
@@ -117,17 +121,24 @@ impl Resolution {
 }
 
 /// Ids that share a beginning with `id`, as the end of a sentence.
-fn hint(id: &str) -> String {
-    let head: String = id.chars().take(4).collect::<String>().to_ascii_lowercase();
-    let near: Vec<&str> = class_ids()
-        .filter(|class| !head.is_empty() && class.starts_with(&head))
-        .take(5)
-        .collect();
-    if near.is_empty() {
-        String::new()
-    } else {
-        format!("; similar: {}", near.join(", "))
+fn hint(id: &str) -> Result<String, ProfileError> {
+    let database = Database::embedded()?;
+    let lower = id.to_ascii_lowercase();
+    let mut head = lower.as_str();
+    while head.len() >= 3 {
+        let near: Vec<&str> = class_ids()
+            .filter(|class| class.starts_with(head))
+            .chain(database.ids_like(head))
+            .take(5)
+            .collect();
+        if !near.is_empty() {
+            return Ok(format!("; similar: {}", near.join(", ")));
+        }
+        let mut shorter = head.chars();
+        shorter.next_back();
+        head = shorter.as_str();
     }
+    Ok(String::new())
 }
 
 #[cfg(test)]

@@ -2,3 +2,4 @@
 
 mod mime;
 mod support;
+mod uaprof;
