@@ -3,3 +3,6 @@
 mod mime;
 mod support;
 mod uaprof;
+mod generate;
+mod support;
+mod wire;

@@ -35,7 +35,7 @@ pub(super) fn read(octets: &Bytes, limits: &Limits) -> Result<Decoded<Input>, De
         Kind::Mime => read_mime(octets, limits).map(|read| map(read, Input::Mime)),
         // Neither reader knows it; the PDU reader says best what is wrong.
         Kind::Unknown => match octets.get(1) {
-            Some(0x05) => read_push(octets, limits),
+            Some(0x05 | 0x06) => read_push(octets, limits),
             _ => pdu::decode(octets, limits).map(|read| map(read, Input::Pdu)),
         },
     }
