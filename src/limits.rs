@@ -18,7 +18,8 @@ pub struct Limits {
     pub parts: usize,
     /// Strict. Headers in front of one part.
     pub part_headers: usize,
-    /// Strict. Parameters of one content type or disposition of a MIME header; the rest is not read.
+    /// Strict. Parameters of one content type or disposition of a MIME header, and attributes of
+    /// one element of a presentation; the rest is not read.
     pub params: usize,
     /// Strict. Levels of multipart inside multipart that are opened.
     pub nesting: usize,

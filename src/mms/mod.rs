@@ -19,6 +19,7 @@ pub mod sniff;
 pub mod smil;
 pub mod text;
 pub mod wsp;
+pub mod vcard;
 
 pub use address::Address;
 pub use content_type::{ContentType, Param};

@@ -30,13 +30,16 @@ impl Smil {
     /// Makes a media element a text that shows `src`, in the region for text if there is one.
     ///
     /// A slide has one text: where another is there already, the element is taken out instead and
-    /// the answer is `false`, so that the caller can add to the part of that text.
+    /// the answer is `false`, so that the caller can add to the part of that text. So it is for an
+    /// element that has been taken out before.
     pub fn replace_with_text(&mut self, id: RefId, src: &str) -> bool {
-        let other = self.slide_of(id.0).is_some_and(|slide| {
-            self.elements_below(slide)
-                .into_iter()
-                .any(|node| node != id.0 && self.is(node, "text") && self.is_media(node))
-        });
+        let Some(slide) = self.slide_of(id.0) else {
+            return false;
+        };
+        let other = self
+            .elements_below(slide)
+            .into_iter()
+            .any(|node| node != id.0 && self.is(node, "text") && self.is_media(node));
         if other {
             self.remove(id);
             return false;

@@ -27,10 +27,10 @@ pub fn generate(slides: &[SlideSpec], screen: Option<Dimensions>) -> Smil {
     let layout = smil.append_element(head, "layout");
     smil.append_element(layout, "root-layout");
     if slides.iter().any(|slide| slide.visual.is_some()) {
-        smil.append_region("Image", false);
+        smil.append_region(layout, "Image", false);
     }
     if slides.iter().any(|slide| slide.text.is_some()) {
-        smil.append_region("Text", true);
+        smil.append_region(layout, "Text", true);
     }
     let body = smil.append_element(root, "body");
     for slide in slides {

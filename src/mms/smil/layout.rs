@@ -1,5 +1,7 @@
 //! The layout of a presentation on the screen of a device.
 
+use std::collections::BTreeMap;
+
 use crate::Dimensions;
 
 use super::length::Length;
@@ -43,8 +45,7 @@ impl Smil {
     }
 
     /// Appends a region to the layout: the upper 70 percent, or for text the rest.
-    pub(super) fn append_region(&mut self, id: &str, is_text: bool) {
-        let layout = self.layout();
+    pub(super) fn append_region(&mut self, layout: usize, id: &str, is_text: bool) {
         let region = self.append_element(layout, "region");
         let (top, height, fit) = if is_text {
             ("70%", "30%", "scroll")
@@ -106,26 +107,32 @@ impl Smil {
     /// Gives each medium that names an unknown region that region; one that differs only in case
     /// is meant.
     fn define_missing_regions(&mut self) {
+        // By the identifier in lower case, so that one pass finds both spellings.
+        let mut known: BTreeMap<String, Vec<String>> = BTreeMap::new();
+        for region in self.regions() {
+            if let Some(id) = self.region_id(region) {
+                known
+                    .entry(id.to_ascii_lowercase())
+                    .or_default()
+                    .push(id.to_owned());
+            }
+        }
+        let layout = self.layout();
         for reference in self.references() {
             let Some(wanted) = reference.region.filter(|region| !region.is_empty()) else {
                 continue;
             };
-            let ids = |smil: &Self| -> Vec<String> {
-                let regions = smil.regions().into_iter();
-                regions
-                    .filter_map(|region| smil.region_id(region).map(str::to_owned))
-                    .collect()
-            };
-            let known = ids(self);
-            if known.contains(&wanted) {
-                continue;
-            }
-            match known.iter().find(|id| id.eq_ignore_ascii_case(&wanted)) {
+            let spellings = known.entry(wanted.to_ascii_lowercase()).or_default();
+            match spellings.first() {
+                Some(_) if spellings.contains(&wanted) => {}
                 Some(id) => self.set_attribute(reference.id.0, "region", id),
                 None if reference.element == MediaElement::Audio => {
                     self.retain_attributes(reference.id.0, |name| name != "region");
                 }
-                None => self.append_region(&wanted, reference.element == MediaElement::Text),
+                None => {
+                    self.append_region(layout, &wanted, reference.element == MediaElement::Text);
+                    spellings.push(wanted);
+                }
             }
         }
     }

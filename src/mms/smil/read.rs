@@ -141,7 +141,7 @@ impl<'a> Builder<'a> {
             }
             return Ok(());
         }
-        self.close_leaf(&name, offset);
+        self.close_leaf(&name, start, offset);
         let Some(parent) = self.open.last().copied() else {
             self.warn(offset, "something follows the presentation");
             return Ok(());
@@ -157,22 +157,35 @@ impl<'a> Builder<'a> {
         Ok(())
     }
 
-    /// Closes an element that cannot hold `name` and was left open: `<img src="a"> <text …>`.
-    fn close_leaf(&mut self, name: &str, offset: usize) {
-        let takes_no = |open: &str| match open {
-            "meta" | "root-layout" => true,
-            _ => is_media_name(open) && (is_media_name(name) || matches!(name, "par" | "seq")),
+    /// Closes what cannot hold the new element and was left open: `<img src="a"> <text …>`. No
+    /// medium holds a medium or a container of media, at any depth.
+    fn close_leaf(&mut self, name: &str, start: &BytesStart<'_>, offset: usize) {
+        let shows = is_media_name(name)
+            || CONTAINERS.contains(&name)
+            || start
+                .html_attributes()
+                .with_checks(false)
+                .flatten()
+                .any(|attribute| {
+                    self::name(attribute.key.as_ref(), ATTRIBUTES).is_some_and(|key| key == "src")
+                });
+        let holder = |node: &usize| {
+            matches!(self.smil.name(*node), Some("meta" | "root-layout"))
+                || shows && self.smil.is_media(*node)
         };
-        if let Some(last) = self.open.last().copied()
-            && self.smil.name(last).is_some_and(takes_no)
-        {
+        // The root holds everything, whatever attributes it has.
+        if let Some(found) = self.open.iter().skip(1).position(holder) {
             self.warn(offset, "an element is not closed");
-            self.open.pop();
+            self.open.truncate(found.saturating_add(1));
         }
     }
 
     fn attributes(&mut self, start: &BytesStart<'_>, node: usize, offset: usize) {
         for attribute in start.html_attributes().with_checks(false) {
+            if self.smil.attributes(node).len() >= self.limits.params {
+                self.warn(offset, "an element has more attributes than are read");
+                break;
+            }
             let Ok(attribute) = attribute else {
                 self.warn(offset, "an attribute is malformed");
                 continue;
@@ -384,6 +397,9 @@ const ELEMENTS: &[&str] = &[
     "transition",
     "video",
 ];
+
+/// Elements that hold media, and so cannot be inside one.
+const CONTAINERS: &[&str] = &["a", "excl", "par", "seq", "switch"];
 
 /// Attributes of MMS SMIL.
 const ATTRIBUTES: &[&str] = &[

@@ -199,7 +199,10 @@ impl Smil {
 
     /// Whether an element of the body is a medium: a media element, or any other with a `src`.
     pub(super) fn is_media(&self, node: usize) -> bool {
-        self.name(node).is_some_and(is_media_name) || self.attribute(node, "src").is_some()
+        self.name(node).is_some_and(|name| {
+            is_media_name(name)
+                || !STRUCTURE.contains(&name) && self.attribute(node, "src").is_some()
+        })
     }
 
     /// The elements that are slides: pars and lone media of the body, also where a sequence, a
@@ -246,6 +249,24 @@ impl Smil {
             .map(RefId)
     }
 }
+
+/// Elements that hold others and show nothing themselves, whatever attributes they have.
+const STRUCTURE: &[&str] = &[
+    "a",
+    "body",
+    "excl",
+    "head",
+    "layout",
+    "meta",
+    "metadata",
+    "par",
+    "param",
+    "region",
+    "root-layout",
+    "seq",
+    "smil",
+    "switch",
+];
 
 /// Whether an element of this name is a medium, with or without a `src`.
 pub(super) fn is_media_name(name: &str) -> bool {
