@@ -15,11 +15,11 @@ pub mod mime;
 pub mod multipart;
 pub mod pdu;
 pub mod push;
-pub mod sniff;
 pub mod smil;
+pub mod sniff;
 pub mod text;
-pub mod wsp;
 pub mod vcard;
+pub mod wsp;
 
 pub use address::Address;
 pub use content_type::{ContentType, Param};
