@@ -319,7 +319,7 @@ fn read_param_value(
         Value::Short(octet) => (u64::from(octet & 0x7F), false),
     };
     Ok(match kind {
-        Kind::Charset if number == 0 && !is_long => "*".to_owned(),
+        Kind::Charset if number == 0 => "*".to_owned(),
         Kind::Charset => u32::try_from(number)
             .ok()
             .and_then(charset::name)
@@ -405,8 +405,10 @@ fn write_known(
             writer.integer(u64::from(mib));
         }
         Kind::Media => {
+            // A number stands for a type: only one that no type has is written as what it is.
             let number = value.parse::<u64>().ok();
-            if let Some(number) = number.filter(|n| n.to_string() == value) {
+            let number = number.filter(|n| n.to_string() == value && media_name(*n).is_none());
+            if let Some(number) = number {
                 writer.code(0x03);
                 writer.integer(number);
             } else if value.trim() == value && !value.is_empty() && value.is_ascii() {
@@ -553,6 +555,19 @@ mod tests {
             all.push_param(name, value);
         }
         assert_eq!(read(&written(&all)), (all, 0));
+    }
+
+    #[test]
+    fn a_value_that_looks_like_a_code_comes_back() {
+        for wire in [
+            &b"\x05\x83\x890\0\0"[..],
+            b"\x05\x83\x891\0\0",
+            b"\x05\x83\x81\x01\0\0",
+            b"\x05\x83\x81\x01\x80\0",
+        ] {
+            let (found, _) = read(wire.get(..6).unwrap());
+            assert_eq!(read(&written(&found)).0, found, "{wire:X?}");
+        }
     }
 
     #[test]
