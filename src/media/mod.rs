@@ -11,9 +11,12 @@ pub mod image;
 pub mod info;
 pub mod picture;
 pub mod registry;
+pub mod mime;
+pub mod probe;
 
 pub use cancel::Cancel;
 pub use error::MediaError;
 pub use info::{AudioTrack, Codec, Format, MediaInfo, MediaKind, VideoTrack};
 pub use picture::{Frame, Layout, PcmBlock, Picture, Planes};
 pub use registry::Registry;
+pub use probe::{ProbeError, probe};

@@ -1,3 +1,5 @@
 //! Black-box tests of the library and the command, in one binary.
 
+mod mime;
 mod support;
+mod uaprof;

@@ -1,0 +1,25 @@
+//! `remold media`: one medium, without a message around it.
+
+mod probe;
+
+use clap::Subcommand;
+
+use super::{CliError, Exit};
+
+#[derive(Debug, clap::Args)]
+pub(super) struct Args {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Show what the octets really are: type, codec, size, frames, duration, rotation
+    Probe(probe::Args),
+}
+
+pub(super) fn run(args: Args) -> Result<Exit, CliError> {
+    match args.command {
+        Command::Probe(args) => probe::run(args),
+    }
+}
