@@ -24,6 +24,8 @@ pub struct Attempt {
     pub quality: u8,
     /// Entries of the palette; `None` leaves it to the format.
     pub colours: Option<u16>,
+    /// Whether colours that the palette lacks are dithered.
+    pub dither: bool,
     /// One frame in so many is kept, the first one always.
     pub keep_every: u32,
 }
@@ -32,11 +34,19 @@ pub struct Attempt {
 #[derive(Debug, Clone, Copy)]
 pub enum Strategy {
     /// Quality, then pixels.
-    Quality,
+    Quality {
+        /// Octets that the best quality is expected to take.
+        expected: u64,
+    },
     /// Colours, then pixels, then frames.
     Palette {
         /// Frames there are to give up.
         frames: usize,
+        /// How much of its octets a picture keeps when all its colours become a palette.
+        first_step: f64,
+        /// Whether the picture is a drawing of few colours, which scaling blurs into many: then
+        /// frames go before pixels.
+        drawn: bool,
     },
     /// Pixels alone; the function gives the octets of a file of so many.
     Size(fn(Dimensions) -> u64),
@@ -90,8 +100,12 @@ pub fn search(
         encodes: 0,
     };
     match strategy {
-        Strategy::Quality => search.by_quality()?,
-        Strategy::Palette { frames } => search.by_palette(frames)?,
+        Strategy::Quality { expected } => search.by_quality(expected)?,
+        Strategy::Palette {
+            frames,
+            first_step,
+            drawn,
+        } => search.by_palette(frames, first_step, drawn)?,
         Strategy::Size(file_size) => search.by_size(file_size)?,
     }
     match search.best {
@@ -166,15 +180,23 @@ impl Search<'_> {
     }
 
     fn fill(&self, octets: u64) -> f64 {
-        real(octets) / real(self.budget.max(1))
+        self.fill_real(real(octets))
     }
 
-    fn by_quality(&mut self) -> Result<(), MediaError> {
+    fn fill_real(&self, octets: f64) -> f64 {
+        octets / real(self.budget.max(1))
+    }
+
+    fn by_quality(&mut self, expected: u64) -> Result<(), MediaError> {
         let ceiling = self.start.quality.clamp(1, 100);
         let floor = floor(self.start.size);
         let mut tries = Tries::default();
         let mut size = self.start.size;
-        let mut quality = PIVOT.min(ceiling);
+        let mut quality = if self.fill(expected) < 0.6 {
+            ceiling
+        } else {
+            PIVOT.min(ceiling)
+        };
         loop {
             let octets = self.attempt(Attempt {
                 size,
@@ -245,92 +267,106 @@ impl Search<'_> {
         )
     }
 
-    fn by_palette(&mut self, frames: usize) -> Result<(), MediaError> {
+    fn by_palette(
+        &mut self,
+        frames: usize,
+        first_step: f64,
+        drawn: bool,
+    ) -> Result<(), MediaError> {
         let first = self.attempt(self.start)?;
         if first <= self.budget {
             return Ok(());
         }
-        let most = self.start.colours.unwrap_or(256);
+        let most = self.start.colours.unwrap_or(256).min(256);
+        let spare = u32::try_from(frames / 2).unwrap_or(u32::MAX).max(1);
+        let over = self.fill(first);
         let mut rung = Attempt {
-            colours: Some(most.min(256)),
+            colours: Some(most),
+            dither: false,
             ..self.start
         };
-        let mut octets = first;
-        if self.start.colours.is_none() || most > 64 {
-            rung.colours = Some(most.min(if self.fill(first) > 1.5 { 128 } else { 64 }));
-            octets = self.attempt(rung)?;
+        if drawn && spare > 1 && over <= 4.0 {
+            rung.keep_every = rounded((over * 1.05).ceil()).min(spare);
+            if self.attempt(rung)? <= self.budget {
+                return Ok(());
+            }
+            rung.keep_every = 1;
+        }
+        // What the same picture would take with a palette, and with a smaller one.
+        let mut predicted = real(first) * first_step;
+        if self.fill_real(predicted) > 0.95 {
+            rung.colours = Some(most.min(64));
+            predicted *= 0.75;
+        }
+        if self.fill_real(predicted) <= 1.0 {
+            let octets = self.attempt(rung)?;
             if octets <= self.budget {
                 return Ok(());
             }
+            predicted = real(octets);
         }
-        let over = self.fill(octets);
-        if over > 3.0 {
-            rung.colours = Some(most.min(64));
-        }
-        let spare = u32::try_from(frames / 2).unwrap_or(u32::MAX).max(1);
-        rung.keep_every = match over {
+        rung.keep_every = match self.fill_real(predicted) {
             over if over <= 6.0 => 1,
             over if over <= 16.0 => 2_u32.min(spare),
             over if over <= 40.0 => 3_u32.min(spare),
             _ => 4_u32.min(spare),
         };
-        octets /= u64::from(rung.keep_every);
-        let floor = floor(self.start.size);
-        let (mut low, mut high) = (None::<u32>, None::<u32>);
-        while self.encodes < TOO_MANY {
-            let want = 0.93 * real(self.budget);
-            let ratio = side_ratio(rung.size, self.start.size)
-                * (want / real(octets.max(1))).powf(1.0 / 1.8);
-            let mut next = scaled(self.start.size, ratio, floor);
-            let side = |size: Dimensions| size.width.max(size.height);
-            if let (Some(low), Some(high)) = (low, high)
-                && (side(next) <= low || side(next) >= high)
-            {
-                let middle = f64::from(low.saturating_add(high)) / 2.0;
-                next = scaled(
-                    self.start.size,
-                    middle / f64::from(side(self.start.size)),
-                    floor,
-                );
-            }
-            if next == rung.size && self.encodes > 2 {
-                break;
-            }
-            rung.size = next;
-            octets = self.attempt(rung)?;
-            if octets <= self.budget {
-                low = Some(side(next));
-                if self.fill(octets) >= 0.8 || next == self.start.size || self.encodes >= ENOUGH {
-                    break;
+        predicted /= f64::from(rung.keep_every);
+        self.shrink_palette(rung, predicted)?;
+        if self.best.is_none() {
+            self.last_palettes(rung.keep_every, frames)?;
+        }
+        Ok(())
+    }
+
+    /// Shrinks until the budget is nearly filled; at full size it would take `predicted` octets.
+    fn shrink_palette(&mut self, mut rung: Attempt, predicted: f64) -> Result<(), MediaError> {
+        let whole = self.start.size;
+        let floor = floor(whole);
+        let longest = |size: Dimensions| size.width.max(size.height);
+        let (mut fitted, mut over) = (0, longest(whole).saturating_add(1));
+        let mut octets = predicted;
+        loop {
+            let share = (0.93 * real(self.budget) / octets.max(1.0)).powf(1.0 / 1.8);
+            let guess = scaled(whole, side_ratio(rung.size, whole) * share, floor);
+            let inside = longest(guess) > fitted && longest(guess) < over;
+            rung.size = if inside || over.saturating_sub(fitted) < 2 {
+                guess
+            } else {
+                let middle = f64::from(fitted.saturating_add(over)) / 2.0;
+                scaled(whole, middle / f64::from(longest(whole)), floor)
+            };
+            let bytes = self.attempt(rung)?;
+            octets = real(bytes);
+            if bytes <= self.budget {
+                fitted = longest(rung.size);
+                if self.fill(bytes) >= 0.8 || rung.size == whole || self.encodes >= ENOUGH {
+                    return Ok(());
                 }
             } else {
-                high = Some(side(next));
-                if next == floor {
-                    break;
-                }
+                over = longest(rung.size);
             }
-            if let (Some(low), Some(high)) = (low, high)
-                && high.saturating_sub(low) <= 2
-            {
-                break;
+            let done = over.saturating_sub(fitted) <= 2 || rung.size == floor && fitted == 0;
+            if done || self.encodes >= TOO_MANY {
+                return Ok(());
             }
         }
-        if self.best.is_none() {
-            let still = u32::try_from(frames).unwrap_or(u32::MAX).max(1);
-            for (keep_every, colours) in [
-                (rung.keep_every.max(4).min(still), 16),
-                (still, 16),
-                (still, 2),
-            ] {
-                let last = Attempt {
-                    size: floor,
-                    colours: Some(most.min(colours)),
-                    keep_every,
-                    ..self.start
-                };
-                if self.attempt(last)? <= self.budget {
-                    break;
-                }
+    }
+
+    /// The smallest pictures there are: thumbnails of ever fewer frames and colours.
+    fn last_palettes(&mut self, keep_every: u32, frames: usize) -> Result<(), MediaError> {
+        let still = u32::try_from(frames).unwrap_or(u32::MAX).max(1);
+        let most = self.start.colours.unwrap_or(256);
+        for (keep_every, colours) in [(keep_every.max(4).min(still), 16), (still, 16), (still, 2)] {
+            let last = Attempt {
+                size: floor(self.start.size),
+                colours: Some(most.min(colours)),
+                dither: false,
+                keep_every,
+                ..self.start
+            };
+            if self.attempt(last)? <= self.budget {
+                break;
             }
         }
         Ok(())
@@ -506,4 +542,114 @@ fn real(value: u64) -> f64 {
 )]
 pub(crate) fn rounded_octets(value: f64) -> u64 {
     value.round() as u64
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A made-up encoder whose octets follow sides, quality, colours and frames.
+    fn model(detail: f64, frames: f64) -> impl FnMut(&Attempt) -> Result<Vec<u8>, MediaError> {
+        move |attempt| {
+            let pixels = f64::from(attempt.size.width) * f64::from(attempt.size.height);
+            let colours = f64::from(attempt.colours.unwrap_or(512)).log2() / 9.0;
+            let octets = 350.0
+                + detail
+                    * pixels.powf(0.85)
+                    * (1.15 * rate(attempt.quality)).exp()
+                    * colours
+                    * (frames / f64::from(attempt.keep_every)).ceil();
+            Ok(vec![0; usize::try_from(rounded_octets(octets)).unwrap()])
+        }
+    }
+
+    fn start() -> Attempt {
+        Attempt {
+            size: Dimensions::new(640, 480),
+            quality: 90,
+            colours: None,
+            dither: false,
+            keep_every: 1,
+        }
+    }
+
+    #[test]
+    fn quality_never_exceeds_and_fills_well() {
+        let strategy = Strategy::Quality { expected: 60_000 };
+        for detail in [0.1, 0.5, 1.2, 3.0] {
+            for budget in [1_500, 4_000, 15_000, 30_000, 100_000, 300_000] {
+                let found = search(strategy, start(), budget, &mut model(detail, 1.0)).unwrap();
+                let octets = u64::try_from(found.bytes.len()).unwrap();
+                assert!(octets <= budget);
+                assert!(
+                    found.encodes <= 8,
+                    "{detail} {budget}: {} encodes",
+                    found.encodes
+                );
+                let best = found.attempt.quality == 90 && found.attempt.size == start().size;
+                assert!(
+                    best || octets * 10 >= budget * 9,
+                    "{detail} {budget}: {found:?}"
+                );
+            }
+        }
+    }
+
+    #[test]
+    fn size_stays_while_quality_is_good() {
+        let strategy = Strategy::Quality { expected: 60_000 };
+        let whole = search(strategy, start(), 60_000, &mut model(1.2, 1.0)).unwrap();
+        assert_eq!(whole.attempt.size, start().size);
+        let small = search(strategy, start(), 15_000, &mut model(1.2, 1.0)).unwrap();
+        assert!(small.attempt.size.width < 640 && small.attempt.quality >= BLURRED);
+    }
+
+    #[test]
+    fn palettes_never_exceed() {
+        for frames in [1_u16, 40] {
+            let strategy = Strategy::Palette {
+                frames: frames.into(),
+                first_step: 1.0,
+                drawn: false,
+            };
+            for budget in [2_500, 8_000, 30_000, 400_000] {
+                let mut run = model(2.0, f64::from(frames));
+                let found = search(strategy, start(), budget, &mut run).unwrap();
+                let octets = u64::try_from(found.bytes.len()).unwrap();
+                assert!(
+                    octets <= budget && octets * 10 >= budget * 5,
+                    "{budget}: {octets}"
+                );
+                assert!(found.encodes <= 8, "{budget}: {} encodes", found.encodes);
+            }
+        }
+    }
+
+    #[test]
+    fn a_hopeless_budget_names_the_smallest() {
+        for strategy in [
+            Strategy::Quality { expected: 60_000 },
+            Strategy::Palette {
+                frames: 3,
+                first_step: 1.0,
+                drawn: true,
+            },
+            Strategy::Size(|_| 351),
+        ] {
+            let error = search(strategy, start(), 300, &mut model(1.0, 1.0)).unwrap_err();
+            let MediaError::TargetTooSmall { smallest } = error else {
+                panic!("{error:?}")
+            };
+            assert!((351..2_000).contains(&smallest), "{strategy:?}: {smallest}");
+        }
+    }
+
+    #[test]
+    fn the_curve_and_the_utility_rise() {
+        for quality in 1..100 {
+            assert!(rate(quality) < rate(quality + 1));
+            assert!(utility(0.5, quality) < utility(0.5, quality + 1));
+            assert!(utility(0.5, quality) < utility(1.0, quality));
+        }
+    }
 }
