@@ -1,9 +1,11 @@
 //! Black-box tests of the library and the command, in one binary.
 
+mod adapt;
+mod cli;
 mod generate;
 mod mime;
-mod smil;
 mod probe;
+mod smil;
 mod support;
 mod uaprof;
 mod wire;
