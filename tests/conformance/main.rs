@@ -2,4 +2,5 @@
 
 mod generate;
 mod support;
+mod tshark;
 mod wire;
