@@ -2,10 +2,12 @@
 
 mod adapt;
 mod cli;
+mod cli_pdu;
 mod generate;
 mod mime;
 mod probe;
 mod smil;
 mod support;
 mod uaprof;
+mod tshark;
 mod wire;
