@@ -1,6 +1,14 @@
 //! Black-box tests of the library and the command, in one binary.
 
+#![allow(
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    reason = "a panic in a test is its report"
+)]
+
 mod mime;
+mod mime_round_trip;
 mod smil;
 mod support;
 mod uaprof;
