@@ -260,25 +260,28 @@ fn soup() -> impl Strategy<Value = String> {
     proptest::collection::vec(piece, 0..16).prop_map(|pieces| format!("A: b\n{}", pieces.concat()))
 }
 
-/// What the `email` package of Python finds in a file: a line per leaf with type, Content-ID and
-/// the hash of the content, then one with the subject and the number of defects.
+/// What the `email` package of Python finds in messages, each after a line with its length: a line
+/// per leaf with type, Content-ID, name and the hash of the content, then one with the subject and
+/// the number of defects.
 const JUDGE: &str = r#"
 import sys, hashlib, email, email.policy
-m = email.message_from_bytes(sys.stdin.buffer.read(), policy=email.policy.default)
-defects = 0
-for p in m.walk():
-    defects += len(p.defects)
-    if not p.is_multipart():
-        data = p.get_payload(decode=True) or b""
-        print(p.get_content_type(), (p["content-id"] or "").strip(), p.get_filename() or "", hashlib.sha256(data).hexdigest(), sep="|")
-print(m["subject"], defects, sep="|")
+read = sys.stdin.buffer
+while line := read.readline():
+    m = email.message_from_bytes(read.read(int(line)), policy=email.policy.default)
+    defects = 0
+    for p in m.walk():
+        defects += len(p.defects)
+        if not p.is_multipart():
+            data = p.get_payload(decode=True) or b""
+            print(p.get_content_type(), (p["content-id"] or "").strip(), p.get_filename() or "", hashlib.sha256(data).hexdigest(), sep="|")
+    print("end", m["subject"], defects, sep="|")
 "#;
 
 #[test]
 fn python_reads_what_we_write() {
-    if support::tool("python3").is_none() {
+    let Some(mut python) = support::tool("python3") else {
         return;
-    }
+    };
     let mut messages: Vec<Message> = ["mm3", "mm4", "mm7"]
         .into_iter()
         .flat_map(corpus)
@@ -286,36 +289,36 @@ fn python_reads_what_we_write() {
         .collect();
     messages.extend(pdu_messages().into_iter().map(|(_, message)| message));
     messages.push(own_message());
+    let mut input = Vec::new();
     for message in &messages {
         let coded = mime::encode(message).expect("written");
-        let mut python = support::tool("python3")
-            .expect("it was here")
-            .env("PYTHONIOENCODING", "utf-8")
-            .args(["-c", JUDGE])
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .spawn()
-            .expect("python3 starts");
-        let mut stdin = python.stdin.take().expect("a pipe");
-        stdin.write_all(&coded).expect("python3 reads");
-        drop(stdin);
-        let output = python.wait_with_output().expect("python3 ends");
-        assert!(output.status.success());
-        let output = String::from_utf8(output.stdout).expect("UTF-8");
-        let lines: Vec<&str> = output.lines().collect();
-        let (summary, leaves) = lines.split_last().expect("a summary");
-        assert_eq!(leaves.len(), message.body.parts.len());
-        for (line, part) in leaves.iter().zip(&message.body.parts) {
+        input.extend_from_slice(format!("{}\n", coded.len()).as_bytes());
+        input.extend_from_slice(&coded);
+    }
+    let mut python = python
+        .env("PYTHONIOENCODING", "utf-8")
+        .args(["-c", JUDGE])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()
+        .expect("python3 starts");
+    let mut stdin = python.stdin.take().expect("a pipe");
+    let writer = std::thread::spawn(move || stdin.write_all(&input));
+    let output = python.wait_with_output().expect("python3 ends");
+    writer.join().expect("no panic").expect("python3 reads");
+    assert!(output.status.success());
+    let output = String::from_utf8(output.stdout).expect("UTF-8");
+    let mut lines = output.lines();
+    for message in &messages {
+        let parts = message.body.parts.iter();
+        for part in parts {
+            let line = lines.next().expect("a line per part");
             let fields: Vec<&str> = line.split('|').collect();
             assert_eq!(fields[0], part.content_type.essence());
-            assert_eq!(
-                trim_brackets(fields[1]),
-                part.content_id.as_deref().unwrap_or_default()
-            );
-            let named = part
-                .disposition
-                .as_ref()
-                .and_then(|d| d.filename.as_deref());
+            let id = part.content_id.as_deref().unwrap_or_default();
+            assert_eq!(trim_brackets(fields[1]), id);
+            let named = part.disposition.as_ref();
+            let named = named.and_then(|d| d.filename.as_deref());
             let named = named.or(part.content_type.param("name"));
             assert_eq!(fields[2], named.unwrap_or_default());
             let hash = Sha256::digest(&part.data);
@@ -323,8 +326,9 @@ fn python_reads_what_we_write() {
             assert_eq!(fields[3], hash, "{}", part.content_type);
         }
         let subject = message.headers.text(Field::Subject).unwrap_or("None");
-        assert_eq!(*summary, format!("{subject}|0"));
+        assert_eq!(lines.next(), Some(format!("end|{subject}|0").as_str()));
     }
+    assert_eq!(lines.next(), None);
 }
 
 fn own_message() -> Message {
