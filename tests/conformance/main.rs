@@ -6,6 +6,15 @@ mod cli_pdu;
 mod generate;
 mod mime;
 mod probe;
+#![allow(
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    reason = "a panic in a test is its report"
+)]
+
+mod mime;
+mod mime_round_trip;
 mod smil;
 mod support;
 mod uaprof;
