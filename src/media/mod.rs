@@ -9,14 +9,17 @@ pub mod fit;
 pub mod guard;
 pub mod image;
 pub mod info;
-pub mod picture;
-pub mod registry;
 pub mod mime;
+pub mod picture;
 pub mod probe;
+pub mod registry;
 
 pub use cancel::Cancel;
 pub use error::MediaError;
 pub use info::{AudioTrack, Codec, Format, MediaInfo, MediaKind, VideoTrack};
 pub use picture::{Frame, Layout, PcmBlock, Picture, Planes};
-pub use registry::Registry;
 pub use probe::{ProbeError, probe};
+pub use registry::Registry;
+
+#[cfg(test)]
+mod tests;

@@ -1,5 +1,6 @@
 //! Black-box tests of the library and the command, in one binary.
 
+mod image;
 mod mime;
 mod support;
 mod uaprof;
