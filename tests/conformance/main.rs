@@ -4,6 +4,7 @@ mod adapt;
 mod cli;
 mod cli_pdu;
 mod generate;
+mod image;
 mod mime;
 mod probe;
 #![allow(
