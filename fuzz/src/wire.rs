@@ -45,11 +45,6 @@ pub fn content_type(data: &[u8]) {
     let mut notes = Notes::new();
     let mut reader = Reader::new(data);
     if let Ok(read) = values::read_content_type(&mut reader, &mut notes) {
-        // KNOWN 03 04
-        if read.param("charset") == Some("mib-0") || read.params().iter().any(|p| p.name == "type")
-        {
-            return;
-        }
         let sound = bounded_warnings(notes, data);
         let mut writer = Writer::with_capacity(64);
         if values::write_content_type(&mut writer, &read).is_err() {
@@ -102,14 +97,16 @@ pub fn multipart(data: &[u8]) {
     let again = body::decode(&Bytes::from(written.clone()), &limits)
         .unwrap_or_else(|error| panic!("{written:02X?}: {error}"));
     if read.warnings.is_empty() {
-        assert_eq!(again.value, read.value, "{written:02X?}");
+        assert_eq!(again, read, "{written:02X?}");
     }
-    assert_eq!(body::encode(&again.value), Ok(written));
+    if again.warnings.is_empty() {
+        assert_eq!(body::encode(&again.value), Ok(written));
+    }
 }
 
 /// A PDU that was read is written and reads the same, in as many octets as were foretold, or is
-/// refused; where there was something to warn of, it may be mended once. Writing what was read back
-/// gives the same octets: the coding is canonical.
+/// refused; where there was something to warn of, it may be mended once. What reads without a
+/// warning is written as the same octets again: the coding is canonical.
 pub fn pdu(data: &[u8]) {
     let limits = Limits::default();
     let input = Bytes::copy_from_slice(data);
@@ -133,9 +130,11 @@ pub fn pdu(data: &[u8]) {
     let again = mm1::decode(&Bytes::from(written.clone()), &limits)
         .unwrap_or_else(|error| panic!("{written:02X?}: {error}"));
     if read.warnings.is_empty() {
-        assert_eq!(again.value, read.value, "{written:02X?}");
+        assert_eq!(again, read, "{written:02X?}");
     }
-    assert_eq!(mm1::encode_partial(&again.value), Ok(written));
+    if again.warnings.is_empty() {
+        assert_eq!(mm1::encode_partial(&again.value), Ok(written));
+    }
 }
 
 fn round_trip_uintvar(value: u32) {

@@ -15,7 +15,9 @@ use super::io::{print, read_input, shown, write_output_atomic};
 use super::{CliError, Exit};
 use crate::Limits;
 use crate::mms::{DecodeError, Decoded};
-use read::Input;
+pub(super) use parts::write as write_parts;
+pub(super) use read::{Input, read};
+pub(super) use values::hex;
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
@@ -138,6 +140,6 @@ fn parts_of(input: &Input) -> &[crate::mms::Part] {
     }
 }
 
-fn undecodable(error: &DecodeError) -> CliError {
+pub(super) fn undecodable(error: &DecodeError) -> CliError {
     CliError::new(Exit::Undecodable, error.kind.to_string()).at(error.offset)
 }

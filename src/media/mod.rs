@@ -20,3 +20,6 @@ pub use info::{AudioTrack, Codec, Format, MediaInfo, MediaKind, VideoTrack};
 pub use picture::{Frame, Layout, PcmBlock, Picture, Planes};
 pub use probe::{ProbeError, probe};
 pub use registry::Registry;
+
+#[cfg(test)]
+mod tests;

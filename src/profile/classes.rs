@@ -1,10 +1,8 @@
 //! Device classes: what phones of one kind and time can take, from `profiles/classes`.
 
-use serde_json::{Map, Value};
-
 use super::capabilities::{Capabilities, Source};
 use super::error::ProfileError;
-use super::facts::{Facts, text};
+use super::facts::{Facts, parse_toml, text};
 
 macro_rules! embed {
     ($($id:literal)*) => {
@@ -57,7 +55,7 @@ impl Class {
     ///
     /// Text that is no TOML, an unknown key, a value of the wrong form, an unknown ancestor.
     pub fn from_toml(id: &str, toml: &str) -> Result<Self, ProfileError> {
-        let mut table = parse(toml)?;
+        let mut table = parse_toml(toml)?;
         let name = match table.get("name") {
             Some(name) => text("name", name)?,
             None => String::new(),
@@ -77,7 +75,7 @@ impl Class {
                 id: layer_id.clone(),
                 hint: String::new(),
             })?;
-            table = parse(toml)?;
+            table = parse_toml(toml)?;
         }
         Ok(Self {
             id: id.to_owned(),
@@ -117,13 +115,6 @@ pub fn class_ids() -> impl Iterator<Item = &'static str> {
 fn file(id: &str) -> Option<&'static str> {
     let index = FILES.binary_search_by_key(&id, |(id, _)| id).ok()?;
     FILES.get(index).map(|(_, toml)| *toml)
-}
-
-fn parse(toml: &str) -> Result<Map<String, Value>, ProfileError> {
-    toml::from_str(toml).map_err(|error| ProfileError::Toml {
-        message: error.message().replace('\n', " "),
-        offset: error.span().map(|span| span.start),
-    })
 }
 
 #[cfg(test)]

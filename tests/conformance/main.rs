@@ -1,5 +1,12 @@
 //! Black-box tests of the library and the command, in one binary.
 
+mod adapt;
+mod cli;
+mod cli_pdu;
+mod generate;
+mod image;
+mod mime;
+mod probe;
 #![allow(
     clippy::expect_used,
     clippy::indexing_slicing,
@@ -12,3 +19,5 @@ mod mime_round_trip;
 mod smil;
 mod support;
 mod uaprof;
+mod tshark;
+mod wire;

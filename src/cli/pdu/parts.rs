@@ -11,7 +11,11 @@ use crate::mms::Part;
 const LONGEST: usize = 64;
 
 /// Writes each part into `folder` and gives the files' names.
-pub(super) fn write(parts: &[Part], folder: &Path, force: bool) -> Result<Vec<String>, CliError> {
+pub(in crate::cli) fn write(
+    parts: &[Part],
+    folder: &Path,
+    force: bool,
+) -> Result<Vec<String>, CliError> {
     fs::create_dir_all(folder).map_err(|error| {
         let message = format!("cannot be made: {error}");
         CliError::new(Exit::Internal, message).in_file(folder.display().to_string())

@@ -6,12 +6,12 @@ use crate::Limits;
 use crate::mms::pdu::{self, Pdu};
 use crate::mms::push::{self, Push, Udh};
 use crate::mms::{
-    DecodeError, DecodeErrorKind, Decoded, Kind, Message, Part, Warning, multipart, sniff,
+    DecodeError, DecodeErrorKind, Decoded, Kind, Message, Part, Warning, mime, multipart, sniff,
 };
 
 /// What an input turned out to be.
 #[derive(Debug)]
-pub(super) enum Input {
+pub(in crate::cli) enum Input {
     /// An MM1 PDU.
     Pdu(Pdu),
     /// A push and the PDU inside.
@@ -23,7 +23,7 @@ pub(super) enum Input {
 }
 
 /// Reads an input by its kind.
-pub(super) fn read(octets: &Bytes, limits: &Limits) -> Result<Decoded<Input>, DecodeError> {
+pub(in crate::cli) fn read(octets: &Bytes, limits: &Limits) -> Result<Decoded<Input>, DecodeError> {
     if octets.is_empty() {
         return Err(DecodeError::new(0, DecodeErrorKind::Empty));
     }
@@ -32,19 +32,13 @@ pub(super) fn read(octets: &Bytes, limits: &Limits) -> Result<Decoded<Input>, De
         Kind::Push => read_push(octets, limits),
         Kind::Multipart => multipart::decode(octets, limits).map(|r| map(r, Input::Multipart)),
         Kind::SmsDeliver => read_deliver(octets, limits),
-        Kind::Mime => read_mime(octets, limits).map(|read| map(read, Input::Mime)),
+        Kind::Mime => mime::decode(octets, limits).map(|read| map(read, Input::Mime)),
         // Neither reader knows it; the PDU reader says best what is wrong.
         Kind::Unknown => match octets.get(1) {
-            Some(0x05) => read_push(octets, limits),
+            Some(0x05 | 0x06) => read_push(octets, limits),
             _ => pdu::decode(octets, limits).map(|read| map(read, Input::Pdu)),
         },
     }
-}
-
-/// The one place where a MIME message is read.
-fn read_mime(_octets: &Bytes, _limits: &Limits) -> Result<Decoded<Message>, DecodeError> {
-    let kind = DecodeErrorKind::WrongKind("a MIME message, which is not read here".to_owned());
-    Err(DecodeError::new(0, kind))
 }
 
 /// A push, perhaps with the user data header of its short message in front.

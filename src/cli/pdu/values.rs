@@ -161,7 +161,7 @@ pub(super) fn raw(octets: &[u8]) -> Value {
 }
 
 /// Octets as lower-case hexadecimal digits.
-pub(super) fn hex(octets: &[u8]) -> String {
+pub(in crate::cli) fn hex(octets: &[u8]) -> String {
     let digit = |value: u8| char::from_digit(u32::from(value), 16).unwrap_or('0');
     octets
         .iter()

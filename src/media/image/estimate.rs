@@ -57,8 +57,12 @@ pub fn estimate(info: &MediaInfo, target: &ImageTarget) -> Vec<Point> {
     points
 }
 
-/// Octets of a JPEG.
-pub(crate) fn jpeg_octets(size: Dimensions, q: u8, grey: bool) -> f64 {
+/// Octets that a JPEG of colour is expected to take.
+pub(super) fn expected_octets(size: Dimensions, q: u8) -> u64 {
+    rounded_octets(jpeg_octets(size, q, false))
+}
+
+fn jpeg_octets(size: Dimensions, q: u8, grey: bool) -> f64 {
     let k = if grey { JPEG_K * 0.88 } else { JPEG_K };
     HEAD_BYTES + k * pixels(size).powf(SIDE_POWER / 2.0) * rate(q).exp()
 }

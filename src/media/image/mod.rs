@@ -4,6 +4,7 @@
 //! than needed; [`Source::encode`] makes as many results from them as are asked for.
 
 mod colour;
+mod convert;
 mod decode;
 mod estimate;
 mod gif;
@@ -17,6 +18,7 @@ mod wbmp;
 
 use std::sync::Arc;
 
+pub use convert::{Converted, acceptable, convert};
 pub use estimate::{Point, estimate};
 pub use source::{CEILING_QUALITY, DEFAULT_QUALITY, Source};
 pub use target::{Encoded, ImageTarget};

@@ -106,6 +106,11 @@ fn opaque(frames: &[Frame]) -> impl Iterator<Item = [u8; 3]> {
         .map(|[red, green, blue, _]| [red, green, blue])
 }
 
+/// Whether all frames together have no more colours than a palette holds.
+pub(super) fn has_few_colours(frames: &[Frame]) -> bool {
+    few_colours(frames, 255).is_some()
+}
+
 fn few_colours(frames: &[Frame], most: usize) -> Option<Vec<[u8; 3]>> {
     let mut seen: HashMap<[u8; 3], ()> = HashMap::new();
     let mut colours = Vec::new();
@@ -233,19 +238,17 @@ impl ColourBox {
     }
 }
 
-/// Two rounds of moving each colour to the mean of the bins it is nearest to.
+/// Moves each colour to the mean of the bins it is nearest to.
 fn refine(bins: &[Bin], mut colours: Vec<[u8; 3]>) -> Vec<[u8; 3]> {
-    for _ in 0..2 {
-        let mut totals = vec![Bin::default(); colours.len()];
-        for bin in bins {
-            if let Some(total) = totals.get_mut(closest(&colours, bin.mean())) {
-                total.add(bin);
-            }
+    let mut totals = vec![Bin::default(); colours.len()];
+    for bin in bins {
+        if let Some(total) = totals.get_mut(closest(&colours, bin.mean())) {
+            total.add(bin);
         }
-        for (colour, total) in colours.iter_mut().zip(&totals) {
-            if total.count > 0 {
-                *colour = total.mean();
-            }
+    }
+    for (colour, total) in colours.iter_mut().zip(&totals) {
+        if total.count > 0 {
+            *colour = total.mean();
         }
     }
     colours

@@ -3,6 +3,8 @@
 use bytes::Bytes;
 
 use super::colour::ToSrgb;
+use super::estimate::expected_octets;
+use super::palette::has_few_colours;
 use super::target::{Encoded, ImageTarget};
 use super::transform::{fit_box, flatten, resize, resized, simplify, turned, upright};
 use crate::dimensions::Dimensions;
@@ -183,7 +185,6 @@ impl Source {
             plays: self.plays,
             encoder: encoder.as_ref(),
             cancel,
-            dither: dithers(target.bits_per_pixel),
             max_bytes: target.max_bytes,
             ready: None,
         };
@@ -199,16 +200,27 @@ impl Source {
                 None => DEFAULT_QUALITY,
             }),
             colours,
+            // Dithered frames differ everywhere; only a screen of few colours is worth it.
+            dither: press.frames.len() == 1 || colours.is_some(),
             keep_every: 1,
         };
         let found = match target.max_bytes {
             None => fit::once(start, &mut |attempt| press.encode(attempt))?,
             Some(budget) => {
-                let count = press.frames.len();
                 let strategy = match target.format {
                     Format::Wbmp => fit::Strategy::Size(super::wbmp::file_size),
-                    Format::Gif | Format::Png => fit::Strategy::Palette { frames: count },
-                    _ => fit::Strategy::Quality,
+                    Format::Gif | Format::Png => fit::Strategy::Palette {
+                        frames: press.frames.len(),
+                        first_step: if target.format == Format::Png {
+                            0.33
+                        } else {
+                            0.95
+                        },
+                        drawn: size == self.size && has_few_colours(press.frames),
+                    },
+                    _ => fit::Strategy::Quality {
+                        expected: expected_octets(size, start.quality),
+                    },
                 };
                 fit::search(strategy, start, budget, &mut |attempt| {
                     press.encode(attempt)
@@ -249,11 +261,6 @@ fn options(format: Format, limits: &Limits, cancel: &Cancel, animation: bool) ->
     }
 }
 
-/// Whether a palette is dithered: always, unless octets are short, which the search decides.
-fn dithers(bits_per_pixel: Option<u8>) -> bool {
-    bits_per_pixel.is_none_or(|bits| bits >= 1)
-}
-
 /// Frames left of `count` where one in `every` is kept.
 fn kept(count: usize, every: u32) -> usize {
     count.div_ceil(usize::try_from(every.max(1)).unwrap_or(1))
@@ -265,7 +272,6 @@ struct Press<'a> {
     plays: Plays,
     encoder: &'a dyn ImageEncoder,
     cancel: &'a Cancel,
-    dither: bool,
     max_bytes: Option<u64>,
     ready: Option<(Dimensions, u32, Vec<Frame>)>,
 }
@@ -282,7 +288,7 @@ impl Press<'_> {
         let settings = ImageSettings {
             quality: attempt.quality,
             colours: attempt.colours,
-            dither: self.dither,
+            dither: attempt.dither,
             plays: self.plays,
             max_bytes: self.max_bytes,
         };

@@ -121,7 +121,7 @@ fn utf16_order(window: &[u8]) -> Option<bool> {
         _ => {}
     }
     let start = head(window, 64);
-    if start.len() < 4 || start.len() % 2 != 0 {
+    if start.len() < 4 || !start.len().is_multiple_of(2) {
         return None;
     }
     let all = |zero: usize, letter: usize| {

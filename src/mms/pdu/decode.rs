@@ -156,29 +156,29 @@ impl<'a> Head<'a> {
 
     fn read_field(&mut self, field: Field) -> Result<(), DecodeError> {
         let at = self.reader.offset();
-        let name = HeaderName::Field(field);
         let form = field.form();
+        let mut cut = None;
         let value = match self.bare_text(form) {
             Some(text) => Value::Text(text),
             None => match self.reader.value(field.name()) {
                 Ok(value) => value,
-                Err(error) => {
-                    let text = self.cut_short(error)?;
-                    Value::Text(text)
-                }
+                Err(error) => Value::Text(cut.insert(self.cut_short(error)?)),
             },
         };
         let value = match values::read(form, &value, at, &mut self.notes) {
             Some(value) => value,
             None => {
                 self.notes.add(at, odd_value(field));
-                HeaderValue::Raw(self.input.slice(at..self.reader.offset()))
+                HeaderValue::Raw(match cut {
+                    Some(text) => ended(text),
+                    None => self.input.slice(at..self.reader.offset()),
+                })
             }
         };
         if field == Field::MmsVersion {
             check_version(&value, at)?;
         }
-        self.push(name, value);
+        self.push(HeaderName::Field(field), value);
         Ok(())
     }
 
@@ -209,12 +209,12 @@ impl<'a> Head<'a> {
     /// The octets of the next value, whatever its form.
     fn raw(&mut self) -> Result<HeaderValue, DecodeError> {
         let at = self.reader.offset();
-        if let Err(error) = self.reader.value("an unknown header") {
-            // Without its NUL the octets are no value that could be written again.
-            let text = self.cut_short(error)?;
-            return Ok(HeaderValue::Text(plain_text(text, at, &mut self.notes)));
-        }
-        Ok(HeaderValue::Raw(self.input.slice(at..self.reader.offset())))
+        Ok(HeaderValue::Raw(
+            match self.reader.value("an unknown header") {
+                Ok(_) => self.input.slice(at..self.reader.offset()),
+                Err(error) => ended(self.cut_short(error)?),
+            },
+        ))
     }
 
     /// The rest of the input where it is a text that lacks its NUL: the end of a push cut short.
@@ -263,6 +263,14 @@ impl<'a> Head<'a> {
             None => self.headers.push(header),
         }
     }
+}
+
+/// A text cut short with the NUL that makes it a value.
+fn ended(text: &[u8]) -> Bytes {
+    let mut octets = Vec::with_capacity(text.len().saturating_add(1));
+    octets.extend_from_slice(text);
+    octets.push(0);
+    octets.into()
 }
 
 fn odd_value(field: Field) -> String {

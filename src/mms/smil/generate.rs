@@ -34,9 +34,29 @@ pub fn generate(slides: &[SlideSpec], screen: Option<Dimensions>) -> Smil {
     }
     let body = smil.append_element(root, "body");
     for slide in slides {
-        let par = smil.append_element(body, "par");
+        smil.append_to(body, slide);
+    }
+    if let Some(screen) = screen {
+        smil.reflow(screen);
+    }
+    smil
+}
+
+impl Smil {
+    /// Adds a slide behind the last one.
+    pub fn append_slide(&mut self, slide: &SlideSpec) {
+        let root = self.root();
+        let body = match self.body() {
+            Some(body) => body,
+            None => self.append_element(root, "body"),
+        };
+        self.append_to(body, slide);
+    }
+
+    fn append_to(&mut self, body: usize, slide: &SlideSpec) {
+        let par = self.append_element(body, "par");
         let dur = slide.dur_ms.unwrap_or(5_000);
-        smil.set_attribute(par, "dur", &format!("{dur}ms"));
+        self.set_attribute(par, "dur", &format!("{dur}ms"));
         let visual = slide
             .visual
             .as_ref()
@@ -44,15 +64,11 @@ pub fn generate(slides: &[SlideSpec], screen: Option<Dimensions>) -> Smil {
         let text = slide.text.as_ref().map(|src| ("text", src, Some("Text")));
         let audio = slide.audio.as_ref().map(|src| ("audio", src, None));
         for (name, src, region) in [visual, text, audio].into_iter().flatten() {
-            let media = smil.append_element(par, name);
-            smil.set_attribute(media, "src", src);
+            let media = self.append_element(par, name);
+            self.set_attribute(media, "src", src);
             if let Some(region) = region {
-                smil.set_attribute(media, "region", region);
+                self.set_attribute(media, "region", region);
             }
         }
     }
-    if let Some(screen) = screen {
-        smil.reflow(screen);
-    }
-    smil
 }

@@ -128,6 +128,10 @@ pub fn read_disposition(
         Value::Text(text) => {
             let text = plain_text(text, start, notes);
             match text.to_ascii_lowercase().as_str() {
+                _ if !is_token_text(text.as_bytes()) => {
+                    notes.add(start, "an unknown disposition, taken as attachment");
+                    DispositionKind::Attachment
+                }
                 "form-data" => DispositionKind::FormData,
                 "attachment" => DispositionKind::Attachment,
                 "inline" => DispositionKind::Inline,
@@ -205,8 +209,8 @@ fn media_type(value: Value<'_>, offset: usize, notes: &mut Notes) -> ContentType
 fn textual_type(text: &str, offset: usize, notes: &mut Notes) -> ContentType {
     let mut pieces = text.split(';');
     let media = pieces.next().unwrap_or_default().trim();
-    if media.is_empty() {
-        notes.add(offset, "an empty media type");
+    if !is_media(media) {
+        notes.add(offset, "a malformed media type");
         return ContentType::new(UNKNOWN);
     }
     let mut content_type = ContentType::new(media);
@@ -223,14 +227,16 @@ fn textual_type(text: &str, offset: usize, notes: &mut Notes) -> ContentType {
 fn write_media(writer: &mut Writer, media: &str) -> Result<(), EncodeError> {
     match media_code(media) {
         Some(code) => writer.code(code),
-        // The first octet of a text must not look like a quote or like nothing.
-        None if media.is_empty() || !media.is_ascii() || media.contains(';') => {
-            return Err(bad_text("Content-Type"));
-        }
-        None if media.trim() != media => return Err(bad_text("Content-Type")),
+        None if !is_media(media) => return Err(bad_text("Content-Type")),
         None => writer.text(media, "Content-Type")?,
     }
     Ok(())
+}
+
+/// Whether text may stand for a media type: parameters and white space would not come back.
+fn is_media(text: &str) -> bool {
+    let may = |octet: u8| octet.is_ascii_graphic() && octet != b';';
+    !text.is_empty() && text.bytes().all(may)
 }
 
 /// Parameters up to the end of their value. What cannot be read ends them with a note: the value
@@ -313,7 +319,7 @@ fn read_param_value(
         Value::Short(octet) => (u64::from(octet & 0x7F), false),
     };
     Ok(match kind {
-        Kind::Charset if number == 0 && !is_long => "*".to_owned(),
+        Kind::Charset if number == 0 => "*".to_owned(),
         Kind::Charset => u32::try_from(number)
             .ok()
             .and_then(charset::name)
@@ -399,8 +405,10 @@ fn write_known(
             writer.integer(u64::from(mib));
         }
         Kind::Media => {
+            // A number stands for a type: only one that no type has is written as what it is.
             let number = value.parse::<u64>().ok();
-            if let Some(number) = number.filter(|n| n.to_string() == value) {
+            let number = number.filter(|n| n.to_string() == value && media_name(*n).is_none());
+            if let Some(number) = number {
                 writer.code(0x03);
                 writer.integer(number);
             } else if value.trim() == value && !value.is_empty() && value.is_ascii() {
@@ -547,6 +555,19 @@ mod tests {
             all.push_param(name, value);
         }
         assert_eq!(read(&written(&all)), (all, 0));
+    }
+
+    #[test]
+    fn a_value_that_looks_like_a_code_comes_back() {
+        for wire in [
+            &b"\x05\x83\x890\0\0"[..],
+            b"\x05\x83\x891\0\0",
+            b"\x05\x83\x81\x01\0\0",
+            b"\x05\x83\x81\x01\x80\0",
+        ] {
+            let (found, _) = read(wire.get(..6).unwrap());
+            assert_eq!(read(&written(&found)).0, found, "{wire:X?}");
+        }
     }
 
     #[test]
