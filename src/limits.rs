@@ -18,6 +18,9 @@ pub struct Limits {
     pub parts: usize,
     /// Strict. Headers in front of one part.
     pub part_headers: usize,
+    /// Strict. Parameters of one content type or disposition of a MIME header, and attributes of
+    /// one element of a presentation; the rest is not read.
+    pub params: usize,
     /// Strict. Levels of multipart inside multipart that are opened.
     pub nesting: usize,
     /// Strict. Octets of a SMIL presentation or a UAProf document.
@@ -55,6 +58,7 @@ impl Default for Limits {
             headers: 512,
             parts: 256,
             part_headers: 64,
+            params: 64,
             nesting: 8,
             xml_bytes: 1 << 20,
             xml_depth: 64,

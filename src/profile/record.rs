@@ -185,7 +185,7 @@ pub(super) fn fingerprint(line: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::dimensions::Dimensions;
+    use crate::Dimensions;
 
     #[test]
     fn a_line_comes_back_as_it_was() {

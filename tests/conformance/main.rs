@@ -1,5 +1,24 @@
 //! Black-box tests of the library and the command, in one binary.
 
 mod profile;
+mod adapt;
+mod cli;
+mod cli_pdu;
+mod generate;
+mod image;
+mod mime;
+mod probe;
+#![allow(
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    reason = "a panic in a test is its report"
+)]
+
+mod mime;
+mod mime_round_trip;
+mod smil;
 mod support;
 mod uaprof;
+mod tshark;
+mod wire;
