@@ -1,5 +1,13 @@
 //! Black-box tests of the library and the command, in one binary.
 
+mod profile;
+mod adapt;
+mod cli;
+mod cli_pdu;
+mod generate;
+mod image;
+mod mime;
+mod probe;
 #![allow(
     clippy::expect_used,
     clippy::indexing_slicing,
