@@ -6,6 +6,7 @@ mod cli;
 mod cli_pdu;
 mod generate;
 mod image;
+mod image_hostile;
 mod mime;
 mod probe;
 #![allow(
