@@ -1,14 +1,5 @@
 //! Black-box tests of the library and the command, in one binary.
 
-mod profile;
-mod adapt;
-mod cli;
-mod cli_pdu;
-mod generate;
-mod image;
-mod image_hostile;
-mod mime;
-mod probe;
 #![allow(
     clippy::expect_used,
     clippy::indexing_slicing,
