@@ -113,6 +113,21 @@ fn nothing_is_left_for_later() {
 }
 
 #[test]
+fn every_file_is_compiled() {
+    let files: Vec<Source> = ["src", "tests"].into_iter().flat_map(sources).collect();
+    let breaches: Vec<Breach> = files
+        .iter()
+        .filter(|file| !is_declared(&file.path, &files))
+        .map(|file| Breach {
+            file: file.path.clone(),
+            line: 1,
+            what: "no `mod` declares this file, so nothing in it is compiled".to_owned(),
+        })
+        .collect();
+    report("a file is left out", &breaches);
+}
+
+#[test]
 fn unsafe_code_is_forbidden() {
     let manifest = read(&root().join("Cargo.toml"));
     let lints = manifest
@@ -281,6 +296,26 @@ fn module(path: &str) -> Vec<String> {
         module.pop();
     }
     module
+}
+
+/// Whether some file declares the module in the file at `path`, or cargo takes it for a root.
+fn is_declared(path: &str, files: &[Source]) -> bool {
+    let stem = path.trim_end_matches(".rs").trim_end_matches("/mod");
+    let Some((folder, name)) = stem.rsplit_once('/') else {
+        return true;
+    };
+    if matches!(name, "lib" | "main") || folder == "tests" {
+        return true;
+    }
+    let parents = ["mod", "lib", "main"].map(|parent| format!("{folder}/{parent}.rs"));
+    files
+        .iter()
+        .filter(|file| parents.contains(&file.path) || file.path == format!("{folder}.rs"))
+        .any(|file| {
+            tokens(&file.text)
+                .windows(2)
+                .any(|pair| pair.iter().map(|t| t.text.as_str()).eq(["mod", name]))
+        })
 }
 
 /// Whether a module is tests alone: a file `tests.rs`, or one of a folder `tests`.
@@ -526,6 +561,27 @@ mod checker {
         ] {
             assert_eq!(world_breaches("src/media/x.rs", text), [], "{text}");
         }
+    }
+
+    #[test]
+    fn a_file_that_nothing_declares_is_caught() {
+        let file = |path: &str, text: &str| Source {
+            path: path.to_owned(),
+            text: text.to_owned(),
+        };
+        let files = [
+            file("src/lib.rs", "pub mod a; // mod b;"),
+            file("src/a/mod.rs", "mod c;"),
+            file("src/a/c.rs", ""),
+            file("src/b.rs", ""),
+            file("src/a/d.rs", ""),
+        ];
+        let missing: Vec<&str> = files
+            .iter()
+            .map(|file| file.path.as_str())
+            .filter(|path| !is_declared(path, &files))
+            .collect();
+        assert_eq!(missing, ["src/b.rs", "src/a/d.rs"]);
     }
 
     #[test]

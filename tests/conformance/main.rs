@@ -4,7 +4,8 @@
     clippy::expect_used,
     clippy::indexing_slicing,
     clippy::panic,
-    reason = "a panic in a test is its report"
+    clippy::unwrap_used,
+    reason = "a test may fail loudly, and so may what it is made of"
 )]
 
 mod adapt;
@@ -12,9 +13,11 @@ mod cli;
 mod cli_pdu;
 mod generate;
 mod image;
+mod image_hostile;
 mod mime;
 mod mime_round_trip;
 mod probe;
+mod profile;
 mod smil;
 mod support;
 mod tshark;
