@@ -1,6 +1,8 @@
 //! Decoding and encoding of MM1 PDUs. Target: 2 µs for a notification of ten headers, and no copy
 //! of a body while decoding.
 
+#![allow(clippy::expect_used, reason = "a bench may fail loudly")]
+
 use bytes::Bytes;
 use divan::{Bencher, black_box};
 use remold::Limits;

@@ -319,7 +319,10 @@ mod tests {
         let head = b"\x83\xB0http://a\0X-Mine\0yes\0\x8D\x02\xC1\xC1";
         let (part, warnings) = read_head(head, b"x");
         assert_eq!((part.other.len(), warnings), (3, 0));
-        let again = decode(&encode(&[part.clone()]).unwrap().into(), &Limits::default());
+        let again = decode(
+            &encode(std::slice::from_ref(&part)).unwrap().into(),
+            &Limits::default(),
+        );
         assert_eq!(again.unwrap().value, [part]);
     }
 
