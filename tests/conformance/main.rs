@@ -1,12 +1,5 @@
 //! Black-box tests of the library and the command, in one binary.
 
-mod adapt;
-mod cli;
-mod cli_pdu;
-mod generate;
-mod image;
-mod mime;
-mod probe;
 #![allow(
     clippy::expect_used,
     clippy::indexing_slicing,
@@ -14,10 +7,16 @@ mod probe;
     reason = "a panic in a test is its report"
 )]
 
+mod adapt;
+mod cli;
+mod cli_pdu;
+mod generate;
+mod image;
 mod mime;
 mod mime_round_trip;
+mod probe;
 mod smil;
 mod support;
-mod uaprof;
 mod tshark;
+mod uaprof;
 mod wire;
