@@ -64,7 +64,7 @@ pub(super) fn show(args: &Show) -> Result<Exit, CliError> {
     }
     let device = &found.capabilities;
     print(if args.json {
-        pretty(&json!(device))
+        pretty(device)?
     } else {
         table(device)?
     })?;
@@ -85,7 +85,7 @@ pub(super) fn find(args: &Match) -> Result<Exit, CliError> {
             "trail": trail,
             "warnings": found.warnings,
             "device": found.capabilities,
-        }))
+        }))?
     } else {
         let mut text = String::new();
         for step in &found.trail {
@@ -124,7 +124,7 @@ pub(super) fn list(args: &List) -> Result<Exit, CliError> {
             .iter()
             .map(|(kind, name, d)| row_json(kind, name, d))
             .collect();
-        pretty(&Value::Array(rows))
+        pretty(&rows)?
     } else {
         let width = rows.iter().map(|(_, _, d)| d.id.len()).max().unwrap_or(0);
         let mut text = String::new();
@@ -268,8 +268,10 @@ fn line(text: &mut String, content: &str) {
     let _ = writeln!(text, "{content}");
 }
 
-fn pretty(value: &Value) -> String {
-    format!("{value:#}\n")
+fn pretty(value: &impl serde::Serialize) -> Result<String, CliError> {
+    serde_json::to_string_pretty(value)
+        .map(|text| text + "\n")
+        .map_err(|error| CliError::new(Exit::Internal, error.to_string()))
 }
 
 #[cfg(test)]
