@@ -1,13 +1,5 @@
 //! Black-box tests of the library and the command, in one binary.
 
-mod profile;
-mod adapt;
-mod cli;
-mod cli_pdu;
-mod generate;
-mod image;
-mod mime;
-mod probe;
 #![allow(
     clippy::expect_used,
     clippy::indexing_slicing,
@@ -15,10 +7,17 @@ mod probe;
     reason = "a panic in a test is its report"
 )]
 
+mod adapt;
+mod cli;
+mod cli_pdu;
+mod generate;
+mod image;
 mod mime;
 mod mime_round_trip;
+mod probe;
+mod profile;
 mod smil;
 mod support;
-mod uaprof;
 mod tshark;
+mod uaprof;
 mod wire;

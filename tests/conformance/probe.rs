@@ -376,12 +376,28 @@ fn what_ffmpeg_writes_reads_as_ffprobe_reads_it() {
         }
         let Some(told) = ffprobe(&path) else { continue };
         compared += 1;
+        survive_damage(&mut std::fs::read(&path).unwrap());
         for difference in differences(&read(&path), &told) {
             wrong.push(format!("{options} {ending}: {difference}"));
         }
     }
     println!("{compared} files compared");
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+/// Probes prefixes of a file, and the file with hostile numbers in it, at about 100 places.
+fn survive_damage(whole: &mut [u8]) {
+    let step = (whole.len() / 100).max(1);
+    for at in (0..whole.len()).step_by(step) {
+        let _ = probe(&whole[..at], &Limits::default());
+        let end = (at + 4).min(whole.len());
+        let kept = whole[at..end].to_vec();
+        for hostile in [0xFF, 0, 0x7F] {
+            whole[at..end].fill(hostile);
+            let _ = probe(whole, &Limits::default());
+        }
+        whole[at..end].copy_from_slice(&kept);
+    }
 }
 
 #[test]

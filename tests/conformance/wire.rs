@@ -258,3 +258,37 @@ fn the_short_messages_of_the_corpus_are_opened() {
     }
     assert_eq!(opened, 5);
 }
+
+/// A hostile input costs time and memory in proportion to its size.
+#[test]
+fn large_hostile_inputs_are_refused_or_read_at_once() {
+    let limits = Limits::default();
+    let size = limits.message_bytes;
+    let filled = |start: &[u8], unit: &[u8], end: &[u8]| {
+        let room = size - start.len() - end.len();
+        let units = unit.repeat(room / unit.len());
+        Bytes::from([start, &units, end].concat())
+    };
+    let began = std::time::Instant::now();
+    for input in [
+        // Headers that each look like the start of a text that never ends.
+        filled(b"\x8C\x82", b"\x96\xFF", b""),
+        filled(b"\x8C\x82", b"\x96\xC3\xA9", b"\0"),
+        // Parts of no octets in front of one that is not.
+        filled(b"\x8C\x84\x84\xA3\x8F\xFF\xFF\xFF\x7F", b"\0\0", b"\x01"),
+        filled(b"\x8C\x84\x84\xA3\x01", b"\x01\x00\x83", b""),
+        // Parameters and headers without number.
+        filled(b"\x8C\x84\x84\x1F\x8F\xFF\xFE\x00\x83", b"\x85a\0", b""),
+        filled(b"\x8C\x84", b"A\0b\0", b""),
+        filled(b"\x8C\x84\x96", b"a", b""),
+        filled(b"\0\x06\x8F\xFF\xFE\x00\xBE", b"\xAF\x84", b""),
+        filled(b"", b"ff", b""),
+        filled(b"", b"\xFF", b""),
+    ] {
+        let _ = sniff(&input);
+        let _ = pdu::decode(&input, &limits);
+        let _ = push::decode(&input, &limits);
+        let _ = multipart::decode(&input, &limits);
+    }
+    assert!(began.elapsed().as_secs() < 20, "{:?}", began.elapsed());
+}

@@ -202,10 +202,13 @@ fn code(part: &Part, is_whole_body: bool) -> (&'static str, Vec<u8>) {
     {
         return ("7bit", data.to_vec());
     }
-    let escaped = data
+    let breaks = data.windows(2).filter(|pair| pair == b"\r\n").count();
+    let plain = data
         .iter()
-        .filter(|octet| !matches!(octet, b' '..=b'~' | b'\r' | b'\n'))
+        .filter(|octet| matches!(octet, b' '..=b'~'))
         .count();
+    let kept = plain.saturating_add(breaks.saturating_mul(2));
+    let escaped = data.len().saturating_sub(kept);
     // Beyond a sixth of escapes base64 is shorter; NUL means UTF-16, where lines are no lines.
     if is_text && escaped <= data.len() / 6 && !data.contains(&0) {
         ("quoted-printable", transfer::to_quoted_printable(data))

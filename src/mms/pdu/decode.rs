@@ -14,6 +14,9 @@ use crate::mms::wsp::{Notes, Reader, Value, is_token_text, plain_text, read_cont
 /// Headers that nearly every PDU has room for.
 const USUAL_HEADERS: usize = 16;
 
+/// How far the end of a text without its Quote is looked for: every header may look like one.
+const LONGEST_BARE_TEXT: usize = 1024;
+
 /// Reads one PDU. The data of its parts are views into `input`.
 ///
 /// # Errors
@@ -235,13 +238,14 @@ impl<'a> Head<'a> {
         if first < 0xC2 || !matches!(form, ValueForm::Text | ValueForm::Encoded) {
             return None;
         }
-        let mut ahead = self.reader.clone();
-        let text = ahead.text("a text").ok()?;
+        let rest = self.reader.rest();
+        let near = rest.get(..LONGEST_BARE_TEXT).unwrap_or(rest);
+        let text = Reader::new(near).text("a text").ok()?;
         std::str::from_utf8(text).ok()?;
         self.notes
             .add(self.reader.offset(), "a text without a quote octet");
-        self.reader = ahead;
-        Some(text)
+        // Found above: this passes over it and its NUL.
+        self.reader.text("a text").ok()
     }
 
     /// Appends a header; X-Mms-Transaction-Id and X-Mms-MMS-Version go to their fixed places.

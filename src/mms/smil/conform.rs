@@ -1,5 +1,7 @@
 //! What MMS SMIL leaves out of SMIL.
 
+use std::collections::BTreeSet;
+
 use super::Smil;
 
 impl Smil {
@@ -42,8 +44,10 @@ impl Smil {
             .into_iter()
             .filter(|node| !self.is(*node, "par"))
             .collect();
-        for media in lone {
-            self.wrap(media);
+        let parents: BTreeSet<usize> = lone.iter().filter_map(|node| self.parent(*node)).collect();
+        let lone: BTreeSet<usize> = lone.into_iter().collect();
+        for parent in parents {
+            self.wrap(parent, &lone);
         }
     }
 
@@ -58,22 +62,19 @@ impl Smil {
         false
     }
 
-    /// Puts a `par` around a medium, as long as the medium.
-    fn wrap(&mut self, media: usize) {
-        let Some(parent) = self.parent(media) else {
-            return;
-        };
-        let par = self.append_element(parent, "par");
-        if let Some(dur) = self.attribute(media, "dur").map(str::to_owned) {
-            self.set_attribute(par, "dur", &dur);
-            self.retain_attributes(media, |name| name != "dur");
+    /// Puts a `par` around each child that is one of `media`, as long as the medium.
+    fn wrap(&mut self, parent: usize, media: &BTreeSet<usize>) {
+        let mut children = self.children(parent).to_vec();
+        for child in children.iter_mut().filter(|child| media.contains(child)) {
+            let medium = *child;
+            let par = self.append_element(parent, "par");
+            if let Some(dur) = self.attribute(medium, "dur").map(str::to_owned) {
+                self.set_attribute(par, "dur", &dur);
+                self.retain_attributes(medium, |name| name != "dur");
+            }
+            self.adopt(par, vec![medium]);
+            *child = par;
         }
-        self.replace(media, vec![par]);
-        if let Some(node) = self.nodes.get_mut(media) {
-            node.parent = Some(par);
-        }
-        if let Some(par) = self.nodes.get_mut(par) {
-            par.children.push(media);
-        }
+        self.adopt(parent, children);
     }
 }

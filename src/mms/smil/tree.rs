@@ -171,8 +171,22 @@ impl Smil {
         let Some(parent) = self.nodes.get_mut(node).and_then(|node| node.parent.take()) else {
             return;
         };
+        if let Some(parent) = self.nodes.get_mut(parent)
+            && let Some(at) = parent.children.iter().position(|child| *child == node)
+        {
+            parent.children.remove(at);
+        }
+    }
+
+    /// Makes `children` the children of `parent`, in their order.
+    pub(super) fn adopt(&mut self, parent: usize, children: Vec<usize>) {
+        for child in &children {
+            if let Some(child) = self.nodes.get_mut(*child) {
+                child.parent = Some(parent);
+            }
+        }
         if let Some(parent) = self.nodes.get_mut(parent) {
-            parent.children.retain(|child| *child != node);
+            parent.children = children;
         }
     }
 

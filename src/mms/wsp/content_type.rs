@@ -476,7 +476,7 @@ fn quality_number(text: &str) -> Option<u32> {
         return None;
     }
     let thousandths: u32 = format!("{fraction:0<3}").parse().ok()?;
-    Some(if thousandths % 10 == 0 {
+    Some(if thousandths.is_multiple_of(10) {
         thousandths / 10 + 1
     } else {
         thousandths + 100
