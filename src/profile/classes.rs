@@ -137,6 +137,15 @@ mod tests {
     fn every_shipped_class_parses() {
         assert!(FILES.is_sorted_by_key(|(id, _)| *id));
         assert_eq!(class_ids().count(), 31);
+        for id in [
+            "mono-wbmp",
+            "s40-gen1",
+            "flip-176x220",
+            "android-generic",
+            SAFE,
+        ] {
+            assert!(class_ids().any(|known| known == id), "{id}");
+        }
         for id in class_ids() {
             let class = Class::by_id(id).unwrap().unwrap();
             assert!(!class.name.is_empty(), "{id}");
