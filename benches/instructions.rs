@@ -5,6 +5,11 @@
 //! Preparing costs the same whatever TIMES is, so the difference between two runs is the cost of
 //! the work alone.
 
+#![allow(
+    clippy::expect_used,
+    reason = "a bench that cannot run has nothing to say"
+)]
+
 use std::hint::black_box;
 use std::time::Duration;
 

@@ -165,6 +165,7 @@ pub(super) fn encode(form: &Form, message: &Message) -> Result<Vec<u8>, CliError
 /// header that a message may lack.
 pub(super) fn as_retrieve_conf(message: &Message) -> Pdu {
     let mut pdu = Pdu::from_message(PduType::RetrieveConf, message.clone());
+    pdu.headers = pdu.headers.without_textual();
     if pdu.headers.get(Field::MmsVersion).is_none() {
         pdu.headers.add(Field::MmsVersion, HeaderValue::Token(0x92));
     }

@@ -5,7 +5,7 @@
 //! checked between frames. Decoders that read through [`Watched`] are stopped between rows too.
 
 use std::cell::Cell;
-use std::io::{self, BufRead, Read, Seek, SeekFrom};
+use std::io::{BufRead, Cursor, Error as IoError, Read, Result as IoResult, Seek, SeekFrom};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Once;
 
@@ -185,7 +185,7 @@ thread_local! {
 /// Octets for a decoder to read, in steps between which cancellation is checked.
 #[derive(Debug, Clone)]
 pub struct Watched {
-    inner: io::Cursor<Bytes>,
+    inner: Cursor<Bytes>,
     cancel: Cancel,
 }
 
@@ -194,7 +194,7 @@ impl Watched {
     #[must_use]
     pub fn new(data: Bytes, cancel: Cancel) -> Self {
         Self {
-            inner: io::Cursor::new(data),
+            inner: Cursor::new(data),
             cancel,
         }
     }
@@ -204,7 +204,7 @@ impl Watched {
 }
 
 impl Read for Watched {
-    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+    fn read(&mut self, buffer: &mut [u8]) -> IoResult<usize> {
         let step = buffer.len().min(Self::STEP);
         let available = self.fill_buf()?;
         let (now, _) = available.split_at(available.len().min(step));
@@ -218,9 +218,9 @@ impl Read for Watched {
 }
 
 impl BufRead for Watched {
-    fn fill_buf(&mut self) -> io::Result<&[u8]> {
+    fn fill_buf(&mut self) -> IoResult<&[u8]> {
         if self.cancel.is_cancelled() {
-            return Err(io::Error::other("cancelled"));
+            return Err(IoError::other("cancelled"));
         }
         let available = self.inner.fill_buf()?;
         Ok(available.get(..Self::STEP).unwrap_or(available))
@@ -232,7 +232,7 @@ impl BufRead for Watched {
 }
 
 impl Seek for Watched {
-    fn seek(&mut self, to: SeekFrom) -> io::Result<u64> {
+    fn seek(&mut self, to: SeekFrom) -> IoResult<u64> {
         self.inner.seek(to)
     }
 }

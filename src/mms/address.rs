@@ -1,7 +1,7 @@
 //! Addresses of senders and recipients (OMA-MMS-ENC section 8).
 
+use core::net::{Ipv4Addr, Ipv6Addr};
 use std::fmt;
-use std::net::{Ipv4Addr, Ipv6Addr};
 
 /// Who a message is from or for. Reading takes what real senders write; [`fmt::Display`] gives
 /// the wire form.

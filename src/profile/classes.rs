@@ -1,5 +1,7 @@
 //! Device classes: what phones of one kind and time can take, from `profiles/classes`.
 
+use std::sync::OnceLock;
+
 use super::capabilities::{Capabilities, Source};
 use super::error::ProfileError;
 use super::facts::{Facts, parse_toml, text};
@@ -37,16 +39,25 @@ pub struct Class {
 
 impl Class {
     /// The shipped class with this id, or `None`. Only the files of that class and its ancestors
-    /// are parsed.
+    /// are parsed, once.
     ///
     /// # Errors
     ///
     /// A damaged class file; a test keeps that from shipping.
-    pub fn by_id(id: &str) -> Result<Option<Self>, ProfileError> {
-        match file(id) {
-            Some(toml) if !id.starts_with('_') => Self::from_toml(id, toml).map(Some),
-            _ => Ok(None),
+    pub fn by_id(id: &str) -> Result<Option<&'static Self>, ProfileError> {
+        static PARSED: [OnceLock<Result<Class, ProfileError>>; FILES.len()] =
+            [const { OnceLock::new() }; FILES.len()];
+        let Ok(index) = FILES.binary_search_by_key(&id, |(id, _)| id) else {
+            return Ok(None);
+        };
+        let (Some((id, toml)), Some(parsed)) = (FILES.get(index), PARSED.get(index)) else {
+            return Ok(None);
+        };
+        if id.starts_with('_') {
+            return Ok(None);
         }
+        let parsed = parsed.get_or_init(|| Self::from_toml(id, toml));
+        parsed.as_ref().map(Some).map_err(Clone::clone)
     }
 
     /// Reads a class file. `id` is the name it goes by; `inherits` may name a shipped class.
@@ -126,6 +137,15 @@ mod tests {
     fn every_shipped_class_parses() {
         assert!(FILES.is_sorted_by_key(|(id, _)| *id));
         assert_eq!(class_ids().count(), 31);
+        for id in [
+            "mono-wbmp",
+            "s40-gen1",
+            "flip-176x220",
+            "android-generic",
+            SAFE,
+        ] {
+            assert!(class_ids().any(|known| known == id), "{id}");
+        }
         for id in class_ids() {
             let class = Class::by_id(id).unwrap().unwrap();
             assert!(!class.name.is_empty(), "{id}");

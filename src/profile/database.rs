@@ -294,6 +294,46 @@ mod tests {
     }
 
     #[test]
+    fn the_shipped_database_is_sorted_and_whole() {
+        let database = Database::embedded().unwrap();
+        for section in [
+            database.lists,
+            database.devices,
+            database.urls,
+            database.models,
+        ] {
+            let keys: Vec<&str> = section
+                .lines()
+                .filter_map(|l| l.split('\t').next())
+                .collect();
+            assert!(keys.windows(2).all(|pair| pair[0] < pair[1]));
+        }
+        let words: Vec<&str> = database.words.lines().collect();
+        let key_of: std::collections::HashMap<Vec<&str>, &str> = database
+            .lists
+            .lines()
+            .filter_map(|line| line.split_once('\t'))
+            .map(|(key, list)| {
+                let items = list.split(' ').map(|n| words[n.parse::<usize>().unwrap()]);
+                (items.collect(), key)
+            })
+            .collect();
+        for line in database.devices.lines() {
+            let device = database.device(line).unwrap();
+            let again = record::write(&device.id, &device.facts, &mut |list| {
+                let items: Vec<&str> = list.iter().map(String::as_str).collect();
+                key_of[&items].to_owned()
+            });
+            assert_eq!(again, line);
+            assert_eq!(database.by_id(&device.id), Some(device));
+        }
+        for line in database.urls.lines().chain(database.models.lines()) {
+            assert!(database.by_id(value(line).unwrap()).is_some(), "{line}");
+        }
+        assert!(database.devices.lines().count() > 2000);
+    }
+
+    #[test]
     fn damaged_databases_do_not_open() {
         let text = text();
         for damaged in [

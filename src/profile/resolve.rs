@@ -196,21 +196,26 @@ pub fn resolve(headers: &[(String, String)], limits: &Limits) -> Result<Resoluti
     if let Some(full) = search.request.user_agent.clone() {
         let agent = strip_gateway(&full);
         let rules = Rules::embedded();
-        let tries: [(Rule, Option<Match>); 5] = [
-            (Rule::UserAgent, rules.exact(agent)),
-            (Rule::UserAgentModel, rules.model(agent, search.database)),
-            (Rule::UserAgentPrefix, rules.prefix(agent)),
-            (Rule::UserAgentWords, rules.contains(agent)),
-            (Rule::Vendor, rules.vendor_default(agent)),
-        ];
-        for (rule, found) in tries {
-            match found {
-                Some(found) => {
-                    let device = search.device(found)?;
-                    return search.found(device, rule, agent);
-                }
-                None => search.missed(rule, agent),
+        let database = search.database;
+        for rule in [
+            Rule::UserAgent,
+            Rule::UserAgentModel,
+            Rule::UserAgentPrefix,
+            Rule::UserAgentWords,
+            Rule::Vendor,
+        ] {
+            let found = match rule {
+                Rule::UserAgent => rules.exact(agent),
+                Rule::UserAgentModel => rules.model(agent, database),
+                Rule::UserAgentPrefix => rules.prefix(agent),
+                Rule::UserAgentWords => rules.contains(agent),
+                _ => rules.vendor_default(agent),
+            };
+            if let Some(found) = found {
+                let device = search.device(found)?;
+                return search.found(device, rule, agent);
             }
+            search.missed(rule, agent);
         }
     }
     if let Some(accept) = search.request.facts.accept.clone() {

@@ -258,7 +258,6 @@ fn pixels_are_those_of_independent_decoders() {
     // Chroma is interpolated differently from decoder to decoder, hence not more than 35 dB.
     for (name, floor) in [
         ("astronaut.png", 60.0),
-        ("page.png", 60.0),
         ("shot_gimp_single.png", 60.0),
         ("transparent.png", 50.0),
         ("transparent.webp", 30.0),

@@ -300,7 +300,7 @@ mod tests {
 
     #[test]
     fn long_lists_are_wrapped_between_items() {
-        let long = vec!["application/something"; 7].join(", ");
+        let long = ["application/something"; 7].join(", ");
         let lines = wrap(Some(&long));
         assert!(lines.len() > 1 && lines.iter().all(|l| l.len() <= VALUE_WIDTH));
         assert_eq!(lines.join(" "), long);

@@ -423,7 +423,7 @@ mod tests {
     fn many_colours_come_close() {
         let source = gradient();
         for (entries, worst) in [(256, 26), (64, 42), (16, 80)] {
-            let indexed = index_frames(&[source.clone()], options(entries)).unwrap();
+            let indexed = index_frames(std::slice::from_ref(&source), options(entries)).unwrap();
             assert!(!indexed.exact);
             assert!(indexed.colours.len() <= usize::from(entries));
             for (pixel, &at) in source.picture.pixels().zip(&indexed.frames[0]) {
