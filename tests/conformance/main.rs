@@ -1,11 +1,14 @@
 //! Black-box tests of the library and the command, in one binary.
 
 #![allow(
+    clippy::cast_possible_truncation,
+    clippy::cast_precision_loss,
+    clippy::cast_sign_loss,
     clippy::expect_used,
     clippy::indexing_slicing,
     clippy::panic,
     clippy::unwrap_used,
-    reason = "a test may fail loudly, and so may what it is made of"
+    reason = "a panic in a test is its report"
 )]
 
 mod adapt;
