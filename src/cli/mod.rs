@@ -35,7 +35,7 @@ enum Command {
     Explain(adapt::ExplainArgs),
     /// Show or build MM1 PDUs, WAP pushes, multipart bodies and MIME messages
     Pdu(pdu::Args),
-    /// Show what a media file really is
+    /// Show or convert one medium
     Media(media::Args),
     /// Write shell completions to stdout
     Completions(generate::CompletionsArgs),
