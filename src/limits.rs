@@ -18,7 +18,8 @@ pub struct Limits {
     pub parts: usize,
     /// Strict. Headers in front of one part.
     pub part_headers: usize,
-    /// Strict. Parameters of one content type or disposition of a MIME header; the rest is not read.
+    /// Strict. Parameters of one content type or disposition of a MIME header, and attributes of
+    /// one element of a presentation; the rest is not read.
     pub params: usize,
     /// Strict. Levels of multipart inside multipart that are opened.
     pub nesting: usize,
@@ -44,7 +45,8 @@ pub struct Limits {
     pub animation_pixels: u64,
     /// Best effort. Octets a decoder may allocate for one medium.
     pub decode_bytes: u64,
-    /// Strict. Boxes, chunks or blocks walked while probing a container.
+    /// Strict. Boxes, chunks, blocks or frames walked while probing one medium. Beyond it the
+    /// duration of speech and sound is estimated, and an animation has at least this many frames.
     pub probe_steps: usize,
     /// Strict. Octets of media in memory at one time while a message is adapted.
     pub adapt_bytes: u64,

@@ -5,10 +5,16 @@
 
 mod image;
 mod mime;
+mod probe;
+mod profile;
+mod smil;
 mod text;
 mod wire;
 
 pub use image::{image_bmp, image_gif, image_jpeg, image_png, image_tiff, image_wbmp, image_webp};
 pub use mime::mime;
-pub use text::charset;
-pub use wire::{content_type, multipart, pdu, wsp};
+pub use probe::probe;
+pub use profile::{headers, uaprof};
+pub use smil::smil;
+pub use text::{address, charset, vcard};
+pub use wire::{content_type, multipart, pdu, push, wsp};

@@ -16,13 +16,6 @@ pub fn mime(data: &[u8]) {
         }
     };
     assert!(read.body.parts.len() <= limits.parts);
-    // KNOWN 05
-    if read.headers.iter().any(|h| {
-        matches!(&h.name, remold::mms::HeaderName::Text(_)) && !format!("{:?}", h.value).is_ascii()
-            || format!("{:?}", h.value).contains("=?")
-    }) {
-        return;
-    }
     let Ok(written) = reader::encode(&read) else {
         return;
     };

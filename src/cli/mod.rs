@@ -1,11 +1,16 @@
 //! The command line: one file per subcommand, and what they share.
 
+mod adapt;
 mod exit;
+mod explain;
 mod generate;
 mod io;
 mod media;
+mod message;
 mod pdu;
 mod profile;
+mod progress;
+mod table;
 mod target;
 
 pub use exit::{CliError, Exit};
@@ -24,6 +29,10 @@ struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    /// Fit one message to one device
+    Adapt(adapt::AdaptArgs),
+    /// Show what adapt would do to each part and why; nothing is encoded or written
+    Explain(adapt::ExplainArgs),
     /// Show or build MM1 PDUs, WAP pushes, multipart bodies and MIME messages
     Pdu(pdu::Args),
     /// Show what a media file really is
@@ -48,6 +57,8 @@ pub fn run(args: impl IntoIterator<Item = OsString>) -> Exit {
         }
     };
     let outcome = match cli.command {
+        Command::Adapt(args) => adapt::adapt(&args),
+        Command::Explain(args) => adapt::explain(&args),
         Command::Pdu(args) => pdu::run(args),
         Command::Media(args) => media::run(args),
         Command::Completions(args) => generate::completions(&args, Cli::command()),

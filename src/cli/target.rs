@@ -1,14 +1,17 @@
 //! The options that say for which device a message is meant.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use super::io::{read_input, shown};
 use super::{CliError, Exit};
 use crate::dimensions::Dimensions;
 use crate::limits::Limits;
-use crate::profile::ProfileError;
 use crate::profile::facts::parse_dimensions;
-use crate::profile::resolve::{Overrides, Resolution};
+use crate::profile::resolve::{Overrides, Resolution, UaProfError, resolve};
+use crate::profile::{Class, Operator, ProfileError};
+
+/// Octets of a class, overlay or capabilities file that is read.
+const MAX_TEXT: usize = 1 << 20;
 
 /// Which device to fit. Without any of these: the class `safe`.
 #[derive(Debug, Clone, Default, clap::Args)]
@@ -26,8 +29,9 @@ pub(crate) struct TargetArgs {
     /// A header of the device's request, such as 'User-Agent: Nokia6100/1.0'; may be repeated
     #[arg(long = "header", value_name = "NAME: VALUE", value_parser = parse_header)]
     headers: Vec<(String, String)>,
-    /// Lay the limits of an operator over the device
-    #[arg(long, value_name = "ID")]
+    /// Lay an operator's limits over the device: an id such as `att`, a network code such as
+    /// 310410, or a TOML file
+    #[arg(long, value_name = "ID|FILE.toml")]
     operator: Option<String>,
     /// Octets of the whole message, whatever the device says
     #[arg(long, value_name = "BYTES", value_parser = clap::value_parser!(u64).range(1..))]
@@ -48,6 +52,9 @@ impl TargetArgs {
     /// An unknown id, a file that cannot be read or does not describe a device.
     pub(crate) fn resolve(&self, limits: &Limits) -> Result<Resolution, CliError> {
         let mut found = self.device(limits)?;
+        if let Some(id) = &self.operator {
+            found.apply_operator(&operator(id)?);
+        }
         found.apply_overrides(&Overrides {
             max_message_size: self.max_size,
             max_image: self.max_image,
@@ -60,18 +67,72 @@ impl TargetArgs {
         if let Some(id) = &self.device {
             return Resolution::by_id(id).map_err(profile_error);
         }
+        if let Some(path) = &self.uaprof {
+            return uaprof_file(path, limits);
+        }
         if let Some(path) = &self.caps {
-            let octets = read_input(path, limits.xml_bytes)?;
-            let json = std::str::from_utf8(&octets).map_err(|error| {
-                CliError::new(Exit::Undecodable, "not UTF-8")
-                    .in_file(shown(path))
-                    .at(error.valid_up_to())
-            })?;
-            return Resolution::from_caps_json(json)
-                .map_err(|error| profile_error(error).in_file(shown(path)));
+            return caps_file(path);
+        }
+        if !self.headers.is_empty() {
+            return resolve(&self.headers, limits).map_err(profile_error);
         }
         Resolution::safe().map_err(profile_error)
     }
+}
+
+/// The device a UAProf document describes.
+pub(crate) fn uaprof_file(path: &Path, limits: &Limits) -> Result<Resolution, CliError> {
+    let octets = read_input(path, limits.xml_bytes)?;
+    Resolution::from_uaprof(&octets, limits).map_err(|error| match error {
+        UaProfError::Document(error) => CliError::new(Exit::Undecodable, error.kind.to_string())
+            .in_file(shown(path))
+            .at(error.offset),
+        UaProfError::Profile(error) => profile_error(error),
+    })
+}
+
+/// The device that a file of capabilities in JSON describes.
+pub(crate) fn caps_file(path: &Path) -> Result<Resolution, CliError> {
+    Resolution::from_caps_json(&read_text(path)?)
+        .map_err(|error| profile_error(error).in_file(shown(path)))
+}
+
+/// The class that a TOML file describes; it goes by the file's name.
+pub(crate) fn class_file(path: &Path) -> Result<Resolution, CliError> {
+    Class::from_toml(&stem(path), &read_text(path)?)
+        .and_then(|class| Resolution::from_class(&class))
+        .map_err(|error| profile_error(error).in_file(shown(path)))
+}
+
+/// The shipped operator with this id, or the overlay in this TOML file.
+fn operator(id: &str) -> Result<Operator, CliError> {
+    let path = Path::new(id);
+    if path
+        .extension()
+        .is_some_and(|extension| extension == "toml")
+    {
+        return Operator::from_toml(&stem(path), &read_text(path)?)
+            .map_err(|error| profile_error(error).in_file(shown(path)));
+    }
+    Operator::by_id(id).map_err(profile_error)
+}
+
+fn read_text(path: &Path) -> Result<String, CliError> {
+    let octets = read_input(path, MAX_TEXT)?;
+    std::str::from_utf8(&octets)
+        .map(str::to_owned)
+        .map_err(|error| {
+            CliError::new(Exit::Undecodable, "not UTF-8")
+                .in_file(shown(path))
+                .at(error.valid_up_to())
+        })
+}
+
+fn stem(path: &Path) -> String {
+    path.file_stem()
+        .unwrap_or_default()
+        .to_string_lossy()
+        .into_owned()
 }
 
 /// The error of a command whose device could not be described.
@@ -144,6 +205,24 @@ mod tests {
             Dimensions::new(10, 20)
         );
         assert_eq!(found.accept.as_ref().unwrap().value.len(), 2);
+    }
+
+    #[test]
+    fn headers_and_operators_find_their_device() {
+        let header = "X-Wap-Profile: http://www.apple.com/mms/uaprof.rdf";
+        let found = resolve(&["--header", header, "--operator", "310410"])
+            .unwrap()
+            .capabilities;
+        assert_eq!(found.id, "ios-generic");
+        assert_eq!(found.max_message_size.unwrap().value, 1_048_576);
+        assert_eq!(
+            resolve(&["--operator", "nobody"]).unwrap_err().exit,
+            Exit::Usage
+        );
+        assert_eq!(
+            resolve(&["--uaprof", "no/such/file"]).unwrap_err().exit,
+            Exit::Internal
+        );
     }
 
     #[test]

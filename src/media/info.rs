@@ -219,7 +219,7 @@ pub struct MediaInfo {
     pub bit_depth: Option<u8>,
     /// Whether a picture has transparency.
     pub alpha: bool,
-    /// Colours of the palette, where the picture has one.
+    /// Colours of the palette, where the picture has one; the largest, where it has several.
     pub palette: Option<u16>,
     /// Whether a picture has no colour.
     pub grey: bool,

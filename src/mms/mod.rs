@@ -15,8 +15,10 @@ pub mod mime;
 pub mod multipart;
 pub mod pdu;
 pub mod push;
+pub mod smil;
 pub mod sniff;
 pub mod text;
+pub mod vcard;
 pub mod wsp;
 
 pub use address::Address;

@@ -72,10 +72,12 @@ pub(crate) fn read_parts(
 ) -> Result<Vec<Part>, DecodeError> {
     let mut reader = Reader::starting(input.get(start..).unwrap_or_default(), start);
     let count = reader.length("the number of parts")?;
+    let zeros = input.iter().rev().take_while(|octet| **octet == 0).count();
+    let end = input.len().saturating_sub(zeros);
     // The count allocates nothing: it may be anything.
     let mut parts = Vec::new();
     while !reader.is_empty() {
-        if reader.rest().iter().all(|octet| *octet == 0) {
+        if reader.offset() >= end {
             notes.add(reader.offset(), "zero octets behind the last part");
             break;
         }

@@ -1,10 +1,10 @@
 //! Device classes: what phones of one kind and time can take, from `profiles/classes`.
 
-use serde_json::{Map, Value};
+use std::sync::OnceLock;
 
 use super::capabilities::{Capabilities, Source};
 use super::error::ProfileError;
-use super::facts::{Facts, text};
+use super::facts::{Facts, parse_toml, text};
 
 macro_rules! embed {
     ($($id:literal)*) => {
@@ -39,16 +39,25 @@ pub struct Class {
 
 impl Class {
     /// The shipped class with this id, or `None`. Only the files of that class and its ancestors
-    /// are parsed.
+    /// are parsed, once.
     ///
     /// # Errors
     ///
     /// A damaged class file; a test keeps that from shipping.
-    pub fn by_id(id: &str) -> Result<Option<Self>, ProfileError> {
-        match file(id) {
-            Some(toml) if !id.starts_with('_') => Self::from_toml(id, toml).map(Some),
-            _ => Ok(None),
+    pub fn by_id(id: &str) -> Result<Option<&'static Self>, ProfileError> {
+        static PARSED: [OnceLock<Result<Class, ProfileError>>; FILES.len()] =
+            [const { OnceLock::new() }; FILES.len()];
+        let Ok(index) = FILES.binary_search_by_key(&id, |(id, _)| id) else {
+            return Ok(None);
+        };
+        let (Some((id, toml)), Some(parsed)) = (FILES.get(index), PARSED.get(index)) else {
+            return Ok(None);
+        };
+        if id.starts_with('_') {
+            return Ok(None);
         }
+        let parsed = parsed.get_or_init(|| Self::from_toml(id, toml));
+        parsed.as_ref().map(Some).map_err(Clone::clone)
     }
 
     /// Reads a class file. `id` is the name it goes by; `inherits` may name a shipped class.
@@ -57,7 +66,7 @@ impl Class {
     ///
     /// Text that is no TOML, an unknown key, a value of the wrong form, an unknown ancestor.
     pub fn from_toml(id: &str, toml: &str) -> Result<Self, ProfileError> {
-        let mut table = parse(toml)?;
+        let mut table = parse_toml(toml)?;
         let name = match table.get("name") {
             Some(name) => text("name", name)?,
             None => String::new(),
@@ -77,7 +86,7 @@ impl Class {
                 id: layer_id.clone(),
                 hint: String::new(),
             })?;
-            table = parse(toml)?;
+            table = parse_toml(toml)?;
         }
         Ok(Self {
             id: id.to_owned(),
@@ -117,13 +126,6 @@ pub fn class_ids() -> impl Iterator<Item = &'static str> {
 fn file(id: &str) -> Option<&'static str> {
     let index = FILES.binary_search_by_key(&id, |(id, _)| id).ok()?;
     FILES.get(index).map(|(_, toml)| *toml)
-}
-
-fn parse(toml: &str) -> Result<Map<String, Value>, ProfileError> {
-    toml::from_str(toml).map_err(|error| ProfileError::Toml {
-        message: error.message().replace('\n', " "),
-        offset: error.span().map(|span| span.start),
-    })
 }
 
 #[cfg(test)]

@@ -22,6 +22,9 @@ pub fn complete(mut device: Capabilities) -> Result<Capabilities, ProfileError> 
     }
     let fitting = fitting_class(&device);
     for id in [fitting, SAFE] {
+        if device.is_complete() {
+            break;
+        }
         if let Some(class) = Class::by_id(id)? {
             class.fill(&mut device);
         }

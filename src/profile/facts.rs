@@ -255,6 +255,14 @@ pub(super) fn text(key: &str, value: &Value) -> Result<String, ProfileError> {
         })
 }
 
+/// A TOML file as a table of plain values.
+pub(super) fn parse_toml(toml: &str) -> Result<Map<String, Value>, ProfileError> {
+    toml::from_str(toml).map_err(|error| ProfileError::Toml {
+        message: error.message().replace('\n', " "),
+        offset: error.span().map(|span| span.start),
+    })
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

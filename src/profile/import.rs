@@ -7,6 +7,7 @@ use super::facts::Facts;
 use super::names::{bare_model, model_key, slug, url_key, vendor_slug};
 use super::record::{self, fingerprint};
 use super::uaprof::{UaProf, read};
+use super::user_agent::vendor_of_host;
 use crate::limits::Limits;
 use crate::mms::DecodeError;
 
@@ -53,10 +54,10 @@ pub struct Imported {
 /// One device in the making: its facts and the URLs whose documents state them.
 struct Record {
     vendor: String,
+    model: String,
     facts: Facts,
     origin: Origin,
     urls: BTreeSet<String>,
-    name: String,
 }
 
 impl Record {
@@ -164,27 +165,27 @@ fn known(facts: &Facts) -> usize {
 
 /// Documents that say the same of the same model are one device with several URLs.
 fn merge_equal(entries: Vec<Entry>) -> Vec<Record> {
-    let mut records: HashMap<Facts, Record> = HashMap::new();
+    let mut records: HashMap<(Facts, String), Record> = HashMap::new();
     for entry in entries {
-        let stem = entry.url.as_deref().map_or_else(|| stem(&entry.name), stem);
-        let vendor = vendor_slug(entry.facts.vendor.as_deref().unwrap_or_default());
-        let mut facts = entry.facts;
-        if facts.model.is_none() {
-            // Devices that do not tell their model must not be taken for one another.
-            facts.model = Some(stem.to_owned()).filter(|stem| !stem.is_empty());
-        }
-        let record = records.entry(facts.clone()).or_insert_with(|| Record {
-            vendor,
-            facts,
-            origin: entry.origin,
-            urls: BTreeSet::new(),
-            name: entry.name.clone(),
-        });
+        let url = entry.url.as_deref().unwrap_or_default();
+        let facts = entry.facts;
+        let vendor = match facts.vendor.as_deref() {
+            Some(vendor) => vendor_slug(vendor),
+            None => vendor_of_host(url.split('/').next().unwrap_or_default()).unwrap_or_default(),
+        };
+        // Devices that do not tell their model must not be taken for one another.
+        let model = facts.model.clone().unwrap_or_else(|| stem(url).to_owned());
+        let record = records
+            .entry((facts.clone(), model.clone()))
+            .or_insert_with(|| Record {
+                vendor,
+                model,
+                facts,
+                origin: entry.origin,
+                urls: BTreeSet::new(),
+            });
         record.urls.extend(entry.url);
         record.origin = record.origin.min(entry.origin);
-        if entry.name < record.name {
-            record.name = entry.name;
-        }
     }
     records.into_values().collect()
 }
@@ -225,10 +226,7 @@ fn name_records(mut records: Vec<Record>) -> BTreeMap<String, Record> {
 }
 
 fn base_id(record: &Record) -> String {
-    let model = slug(bare_model(
-        &record.vendor,
-        record.facts.model.as_deref().unwrap_or_default(),
-    ));
+    let model = slug(bare_model(&record.vendor, &record.model));
     match (record.vendor.as_str(), model.as_str()) {
         ("", "") => "unknown".to_owned(),
         ("", model) => model.to_owned(),
@@ -241,10 +239,7 @@ fn base_id(record: &Record) -> String {
 /// What the URL of a record says beyond its model: firmware, bearer, operator. First the file's
 /// own name, then with its folder.
 fn suffixes(record: &Record) -> Vec<String> {
-    let model = slug(bare_model(
-        &record.vendor,
-        record.facts.model.as_deref().unwrap_or_default(),
-    ));
+    let model = slug(bare_model(&record.vendor, &record.model));
     let Some(url) = record.urls.first() else {
         return Vec::new();
     };
@@ -307,10 +302,7 @@ fn model_index(named: &BTreeMap<String, Record>) -> BTreeMap<String, String> {
     // What a document says outright comes before what is cut from it.
     for cut in [false, true] {
         for (id, record) in &by_length {
-            let model = bare_model(
-                &record.vendor,
-                record.facts.model.as_deref().unwrap_or_default(),
-            );
+            let model = bare_model(&record.vendor, &record.model);
             let keys = if cut {
                 cut_models(model)
             } else {

@@ -1,7 +1,24 @@
 //! Black-box tests of the library and the command, in one binary.
 
+#![allow(
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    reason = "a panic in a test is its report"
+)]
+
+mod adapt;
+mod cli;
+mod cli_pdu;
+mod generate;
 mod image;
 mod image_hostile;
 mod mime;
+mod mime_round_trip;
+mod probe;
+mod profile;
+mod smil;
 mod support;
+mod tshark;
 mod uaprof;
+mod wire;

@@ -28,12 +28,13 @@ impl AudioConfig {
             ps = object_type == 29;
             sample_rate = sampling_rate(&mut bits)?;
             object_type = self::object_type(&mut bits)?;
-        } else if matches!(object_type, 1..=4) && channel_code != 0 {
-            if let Some((extended, has_ps)) = trailing_extension(&mut bits) {
-                sbr = true;
-                ps = has_ps;
-                sample_rate = extended.or(sample_rate);
-            }
+        } else if matches!(object_type, 1..=4)
+            && channel_code != 0
+            && let Some((extended, has_ps)) = trailing_extension(&mut bits)
+        {
+            sbr = true;
+            ps = has_ps;
+            sample_rate = extended.or(sample_rate);
         }
         let channels = match channel_code {
             0 => None,

@@ -18,7 +18,6 @@ pub(super) fn read(data: &[u8], steps: &Steps) -> Result<MediaInfo, Broken> {
         info.palette = Some(colours);
         reader.skip(usize::from(colours).saturating_mul(3))?;
     }
-    info.bit_depth = Some((flags & 7).saturating_add(1));
     let mut frames = 0_u32;
     let mut duration = 0_u64;
     let mut delay = UNSET_DELAY;
@@ -55,6 +54,9 @@ pub(super) fn read(data: &[u8], steps: &Steps) -> Result<MediaInfo, Broken> {
     } else {
         dimensions(width.into(), height.into(), screen_at)?
     });
+    info.bit_depth = info
+        .palette
+        .and_then(|colours| u8::try_from(colours.trailing_zeros()).ok());
     info.frames = Some(frames);
     info.duration_ms = (frames > 1).then_some(duration);
     Ok(info)
@@ -100,7 +102,7 @@ fn image(reader: &mut Reader<'_>, info: &mut MediaInfo) -> Result<(u32, u32), Br
     reader.skip(4)?;
     let size = (reader.le16()?.into(), reader.le16()?.into());
     if let Some(colours) = colours(reader.u8()?) {
-        info.palette.get_or_insert(colours);
+        info.palette = info.palette.max(Some(colours));
         reader.skip(usize::from(colours).saturating_mul(3))?;
     }
     reader.skip(1)?;

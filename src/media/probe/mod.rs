@@ -136,8 +136,10 @@ fn recognise_weak(data: &[u8]) -> Option<(Format, Read)> {
     if let Some((_, format, read)) = checks.into_iter().find(|(found, ..)| *found) {
         return Some((format, read));
     }
+    if let Some(format) = mp4::sniff(data) {
+        return Some((format, mp4::read));
+    }
     let found: (Format, Read) = match data.first()? {
-        _ if mp4::sniff(data) => (Format::Mp4, mp4::read),
         b'B' if bmp::sniff(data) => (Format::Bmp, bmp::read),
         0 if bmp::sniff_icon(data) => (Format::Ico, bmp::read_icon),
         0 if mpeg::sniff(data) => (Format::MpegStream, mpeg::read),

@@ -1,6 +1,6 @@
 //! MPEG program, transport and elementary video streams (ISO/IEC 13818-1, 13818-2, 14496-2).
 
-use super::bytes::{Bits, Broken, Reader, Steps, find, find_last, head, tail};
+use super::bytes::{Bits, Broken, Reader, Steps, find, head, tail};
 use crate::dimensions::Dimensions;
 use crate::media::{AudioTrack, Codec, Format, MediaInfo, MediaKind, VideoTrack};
 
@@ -8,7 +8,7 @@ const PACK: &[u8] = &[0, 0, 1, 0xBA];
 const SEQUENCE: &[u8] = &[0, 0, 1, 0xB3];
 const PACKET: usize = 188;
 
-/// Octets of the start in which stream headers are looked for, and of the end for the last clock.
+/// Octets of the start in which headers are looked for, and of the end for the last time stamp.
 const WINDOW: usize = 256 << 10;
 
 /// Whether this is a program stream or an MPEG-1, MPEG-2 or MPEG-4 Visual elementary stream.
@@ -61,24 +61,45 @@ pub(super) fn read(data: &[u8], _: &Steps) -> Result<MediaInfo, Broken> {
         {
             info.audio = Some(AudioTrack::new(Codec::Mp2));
         }
-        let first = clock(data);
-        let end = tail(data, WINDOW);
-        let last = find_last(end, PACK).and_then(|at| clock(end.get(at..)?));
-        info.duration_ms = first
-            .zip(last)
-            .and_then(|(first, last)| last.checked_sub(first))
-            .map(|ticks| ticks / 90);
+        let frame = info.video.as_ref().and_then(|video| video.millihertz);
+        let first = packets(start).filter_map(presentation).min();
+        let last = packets(tail(data, WINDOW)).filter_map(presentation).max();
+        info.duration_ms = span(first, last, frame);
     }
     finish(&mut info);
     Ok(info)
 }
 
-/// The system clock reference of a pack header, at 90 kHz.
-fn clock(pack: &[u8]) -> Option<u64> {
-    let mut bits = Bits::new(pack.get(4..)?);
-    if bits.msb(2)? == 1 {
-        // MPEG-2.
-    } else if bits.msb(2)? != 2 {
+/// The packets of a program stream's window, each from its start code on.
+fn packets(window: &[u8]) -> impl Iterator<Item = &[u8]> {
+    window
+        .windows(4)
+        .enumerate()
+        .filter(|(_, code)| matches!(code, [0, 0, 1, 0xC0..=0xEF]))
+        .filter_map(|(at, _)| window.get(at..))
+}
+
+/// The presentation time stamp of a packet, at 90 kHz (ISO/IEC 13818-1 section 2.4.3.6, 11172-1
+/// section 2.4.3.3).
+fn presentation(packet: &[u8]) -> Option<u64> {
+    if !matches!(packet.first_chunk::<4>()?, [0, 0, 1, 0xC0..=0xEF]) {
+        return None;
+    }
+    let mut header = packet.get(6..)?;
+    if header.first()? >> 6 == 2 {
+        if header.get(1)? & 0x80 == 0 {
+            return None;
+        }
+        header = header.get(3..)?;
+    } else {
+        let stuffing = header.iter().take(16).take_while(|octet| **octet == 0xFF);
+        header = header.get(stuffing.count()..)?;
+        if header.first()? >> 6 == 1 {
+            header = header.get(2..)?;
+        }
+    }
+    let mut bits = Bits::new(header);
+    if !matches!(bits.msb(4)?, 2 | 3) {
         return None;
     }
     let high = u64::from(bits.msb(3)?);
@@ -87,6 +108,13 @@ fn clock(pack: &[u8]) -> Option<u64> {
     bits.msb(1)?;
     let low = u64::from(bits.msb(15)?);
     Some(high << 30 | middle << 15 | low)
+}
+
+/// Milliseconds from the first stamp to the end of the frame with the last one.
+fn span(first: Option<u64>, last: Option<u64>, millihertz: Option<u32>) -> Option<u64> {
+    let ticks = last?.checked_sub(first?)?;
+    let frame = 1_000_000_u32.checked_div(millihertz.unwrap_or(0));
+    (ticks / 90).checked_add(frame.unwrap_or(0).into())
 }
 
 /// Frames per 1000 seconds by `frame_rate_code`.
@@ -104,7 +132,8 @@ const fn frame_rate(code: u32) -> Option<u32> {
     })
 }
 
-/// Reads a transport stream: the first program's stream types and the clock's span.
+/// Reads a transport stream: the first program's stream types and the span of its time stamps. The
+/// size of its pictures is in the codec's own headers, which are not read.
 pub(super) fn read_transport(data: &[u8], steps: &Steps) -> Result<MediaInfo, Broken> {
     let mut info = MediaInfo::new(Format::MpegStream, MediaKind::Video);
     let extra = transport_shape(data).ok_or(Broken::new(0, "no transport packets"))?;
@@ -119,7 +148,6 @@ pub(super) fn read_transport(data: &[u8], steps: &Steps) -> Result<MediaInfo, Br
         let Some(packet) = Packet::read(packet.get(extra..).unwrap_or_default()) else {
             continue;
         };
-        first = first.or(packet.clock.map(|clock| (packet.pid, clock)));
         if packet.starts && packet.pid == 0 && map_pid.is_none() {
             map_pid = program_map(packet.payload);
         } else if packet.starts && Some(packet.pid) == map_pid && !mapped {
@@ -127,23 +155,28 @@ pub(super) fn read_transport(data: &[u8], steps: &Steps) -> Result<MediaInfo, Br
             // A table that is cut names the streams it names.
             let _ = streams(&mut info, packet.payload);
         }
-        if mapped && first.is_some() {
-            break;
-        }
+        let stamp = presentation(packet.payload).filter(|_| packet.starts);
+        first = stamp.into_iter().chain(first).min();
     }
     let skip = data.len().saturating_sub(WINDOW).div_ceil(stride);
-    let last = data
-        .get(skip.saturating_mul(stride)..)
-        .unwrap_or_default()
-        .chunks_exact(stride)
-        .filter_map(|packet| Packet::read(packet.get(extra..)?))
-        .filter(|packet| Some(packet.pid) == first.map(|(pid, _)| pid))
-        .filter_map(|packet| packet.clock)
-        .last();
-    info.duration_ms = first
-        .zip(last)
-        .and_then(|((_, first), last)| last.checked_sub(first))
-        .map(|ticks| ticks / 90);
+    let end = data.get(skip.saturating_mul(stride)..).unwrap_or_default();
+    let stamps = || {
+        end.chunks_exact(stride)
+            .filter_map(|packet| Packet::read(packet.get(extra..)?))
+            .filter(|packet| packet.starts)
+            .filter_map(|packet| Some((presentation(packet.payload)?, packet.pid)))
+    };
+    let last = stamps().max();
+    // The last frame lasts as long as the one before it.
+    let before = last.and_then(|(last, of)| {
+        stamps()
+            .filter(|(stamp, pid)| *pid == of && *stamp < last)
+            .map(|(stamp, _)| last.saturating_sub(stamp))
+            .min()
+    });
+    let frame = before.filter(|ticks| *ticks < 90_000).unwrap_or(0);
+    let end = last.map(|(last, _)| last.saturating_add(frame));
+    info.duration_ms = span(first, end, None);
     finish(&mut info);
     Ok(info)
 }
@@ -151,8 +184,6 @@ pub(super) fn read_transport(data: &[u8], steps: &Steps) -> Result<MediaInfo, Br
 struct Packet<'a> {
     pid: u16,
     starts: bool,
-    /// Program clock reference at 90 kHz.
-    clock: Option<u64>,
     payload: &'a [u8],
 }
 
@@ -164,19 +195,13 @@ impl<'a> Packet<'a> {
         }
         let word = reader.be16().ok()?;
         let control = reader.u8().ok()? >> 4 & 3;
-        let mut clock = None;
         if control & 2 != 0 {
             let length = reader.u8().ok()?;
-            let mut field = Reader::new(reader.take(length.into()).ok()?);
-            if field.u8().is_ok_and(|flags| flags & 0x10 != 0) {
-                let high = u64::from(field.be32().ok()?);
-                clock = Some(high << 1 | u64::from(field.u8().ok()? >> 7));
-            }
+            reader.skip(length.into()).ok()?;
         }
         Some(Self {
             pid: word & 0x1FFF,
             starts: word & 0x4000 != 0,
-            clock,
             payload: if control & 1 != 0 { reader.rest() } else { &[] },
         })
     }
@@ -243,50 +268,48 @@ mod tests {
     use super::super::tests::known;
     use super::*;
 
+    /// A packet of MPEG-2 with this second as its time stamp.
+    fn packet(stream: u8, seconds: u64) -> Vec<u8> {
+        let ticks = seconds * 90_000;
+        let packed = 2 << 36
+            | (ticks >> 30 & 7) << 33
+            | 1 << 32
+            | (ticks >> 15 & 0x7FFF) << 17
+            | 1 << 16
+            | (ticks & 0x7FFF) << 1
+            | 1_u64;
+        let head = [0, 0, 1, stream, 0, 8, 0x80, 0x80, 5];
+        [head.as_slice(), &packed.to_be_bytes()[3..]].concat()
+    }
+
     #[test]
     fn a_program_stream() {
-        let pack = |seconds: u64| {
-            let ticks = seconds * 90_000;
-            let packed = 1_u64 << 46
-                | (ticks >> 30 & 7) << 43
-                | 1 << 42
-                | (ticks >> 15 & 0x7FFF) << 27
-                | 1 << 26
-                | (ticks & 0x7FFF) << 11;
-            [PACK, &packed.to_be_bytes()[2..], &[0; 4]].concat()
-        };
         let sequence = [SEQUENCE, &[0x0B, 0x00, 0x90, 0x13]].concat();
-        let data = [pack(1), sequence, vec![0, 0, 1, 0xC0], pack(4)].concat();
+        let data = [PACK, &[0; 8], &sequence, &packet(0xE0, 1), &packet(0xC0, 4)].concat();
         let info = known(&data);
         assert_eq!(info.size, Some(Dimensions::new(176, 144)));
-        assert_eq!((info.duration_ms, info.tracks), (Some(3_000), Some(2)));
+        assert_eq!((info.duration_ms, info.tracks), (Some(3_040), Some(2)));
         assert_eq!(info.video.unwrap().millihertz, Some(25_000));
     }
 
     #[test]
     fn a_transport_stream() {
-        let packet = |pid: u16, control: u8, body: &[u8]| {
+        let transport = |pid: u16, body: &[u8]| {
             let [high, low] = (pid | 0x4000).to_be_bytes();
-            let mut packet = [&[0x47, high, low, control], body].concat();
+            let mut packet = [&[0x47, high, low, 0x10], body].concat();
             packet.resize(PACKET, 0xFF);
             packet
         };
-        let association = packet(0, 0x10, &[0, 0, 0xB0, 13, 0, 1, 0xC1, 0, 0, 0, 1, 0xE1, 0]);
-        let map = packet(
+        let association = transport(0, &[0, 0, 0xB0, 13, 0, 1, 0xC1, 0, 0, 0, 1, 0xE1, 0]);
+        let map = transport(
             0x100,
-            0x10,
             &[
                 0, 2, 0xB0, 23, 0, 1, 0xC1, 0, 0, 0xE1, 1, 0xF0, 0, 0x1B, 0xE1, 1, 0xF0, 0, 0x0F,
                 0xE1, 2, 0xF0, 0, 0, 0, 0, 0,
             ],
         );
-        let clock = |half_ticks: u32| {
-            let mut body = vec![7, 0x10];
-            body.extend(half_ticks.to_be_bytes());
-            body.extend([0, 0]);
-            packet(0x101, 0x20, &body)
-        };
-        let data = [association, map, clock(0), clock(90_000)].concat();
+        let first = transport(0x101, &packet(0xE0, 7));
+        let data = [association, map, first, transport(0x101, &packet(0xE0, 9))].concat();
         let info = known(&data);
         assert_eq!(
             (info.codec, info.duration_ms),

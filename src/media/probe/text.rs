@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 
 use super::bytes::{head, tail};
-use super::{drm, svg};
+use super::svg;
 use crate::media::{Codec, Format, MediaInfo, MediaKind};
 
 /// Octets of the start that decide whether a medium is text. Looking at more would make the cost
@@ -19,7 +19,6 @@ pub(super) fn read(data: &[u8]) -> Option<MediaInfo> {
     let mut info = match format {
         Format::Svg => return Some(svg::read(start)),
         Format::IMelody | Format::Rtttl => MediaInfo::new(format, MediaKind::Synthetic),
-        Format::Drm => MediaInfo::new(format, MediaKind::Other),
         _ => MediaInfo::new(format, MediaKind::Text),
     };
     info.codec = match format {
@@ -47,8 +46,6 @@ fn classify(start: &str) -> Format {
         }
     } else if is_rtttl(start) {
         Format::Rtttl
-    } else if drm::is_message(start.as_bytes()) {
-        Format::Drm
     } else {
         Format::Text
     }
@@ -121,7 +118,7 @@ fn utf16_order(window: &[u8]) -> Option<bool> {
         _ => {}
     }
     let start = head(window, 64);
-    if start.len() < 4 || start.len() % 2 != 0 {
+    if start.len() < 4 || !start.len().is_multiple_of(2) {
         return None;
     }
     let all = |zero: usize, letter: usize| {

@@ -168,6 +168,14 @@ impl Headers {
         self.0.retain(|h| h.name != HeaderName::Field(field));
     }
 
+    /// The same headers without those that have a textual name: what an interface adds for its own
+    /// transport (Received, X-Mms-3GPP-MMS-Version) and no phone is told.
+    #[must_use]
+    pub fn without_textual(&self) -> Self {
+        let is_textual = |header: &&Header| matches!(header.name, HeaderName::Text(_));
+        Self(self.0.iter().filter(|h| !is_textual(h)).cloned().collect())
+    }
+
     /// The first value of a field.
     #[must_use]
     pub fn get(&self, field: Field) -> Option<&HeaderValue> {

@@ -185,7 +185,7 @@ fn version(text: &str) -> Option<u8> {
         Some((major, minor)) => (major.parse::<u8>().ok()?, minor.parse::<u8>().ok()?),
         None => (text.parse::<u8>().ok()?, 15),
     };
-    (major <= 7 && minor <= 15).then(|| 0x80 | (major << 4) | minor)
+    (major <= 7 && minor <= 15).then_some(0x80 | (major << 4) | minor)
 }
 
 fn version_text(octet: u8) -> String {

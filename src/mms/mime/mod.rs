@@ -20,7 +20,8 @@
 //!   reduced to the best choice and is multipart/mixed;
 //! * a multipart without parts has one empty text part;
 //! * the charset of header texts is UTF-8 where they are not ASCII, charset parameters have their
-//!   IANA names, and a media type that is none is `application/octet-stream`;
+//!   IANA names, and a media type that is none is `application/octet-stream`, or
+//!   `multipart/mixed` where it holds parts;
 //! * CR, LF and NUL in texts and file names are spaces; in identifiers, addresses and header names
 //!   they are an [`EncodeError::BadText`];
 //! * addresses have no white space around them, and their display names are in quotes where they

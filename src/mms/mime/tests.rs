@@ -76,3 +76,15 @@ fn a_message_comes_back() {
     assert_eq!(back.value, message);
     assert_eq!(encode(&message).unwrap(), coded);
 }
+
+#[test]
+fn a_multipart_of_no_sound_name_keeps_its_parts() {
+    let message =
+        read_text("Content-Type: multipart/\u{DD}; boundary=b\n\n--b\n\none\n--b\n\ntwo\n--b--\n");
+    assert_eq!(message.body.parts.len(), 2);
+    let back = decode(&encode(&message).unwrap().into(), &Limits::default())
+        .unwrap()
+        .value;
+    assert_eq!(back.body.content_type.media(), "multipart/mixed");
+    assert_eq!(back.body.parts, message.body.parts);
+}

@@ -63,7 +63,7 @@ pub fn encode(message: &Message) -> Result<Vec<u8>, EncodeError> {
             outer.push_param(&param.name, param.value.as_str());
         }
     }
-    let mut line = content_type_line(&outer);
+    let mut line = content_type_line(&outer, "multipart/mixed");
     params::push("boundary", &boundary, &mut line);
     push_field("Content-Type", &line, &mut out)?;
     for part in &parts {
@@ -122,7 +122,11 @@ fn push_part(part: &Part, is_whole_body: bool, out: &mut Vec<u8>) -> Result<(), 
         // Its octets are not MIME, or it would have been opened.
         content_type.set_media(wap_name(content_type.media()));
     }
-    push_field("Content-Type", &content_type_line(&content_type), out)?;
+    push_field(
+        "Content-Type",
+        &content_type_line(&content_type, OPAQUE),
+        out,
+    )?;
     let (encoding, data) = code(part, is_whole_body);
     if encoding != "7bit" {
         push_field("Content-Transfer-Encoding", encoding, out)?;
@@ -151,18 +155,17 @@ fn push_part(part: &Part, is_whole_body: bool, out: &mut Vec<u8>) -> Result<(), 
     Ok(())
 }
 
-fn content_type_line(content_type: &ContentType) -> String {
+/// What a part of no sound type is.
+const OPAQUE: &str = "application/octet-stream";
+
+/// The type with its parameters; `fallback` in place of a type that no header can carry.
+fn content_type_line(content_type: &ContentType, fallback: &str) -> String {
     let media = content_type.media();
     let valid = !media.is_empty()
         && media
             .bytes()
             .all(|octet| octet == b'/' || crate::mms::content_type::is_token(octet));
-    let mut line = if valid {
-        media
-    } else {
-        "application/octet-stream"
-    }
-    .to_owned();
+    let mut line = if valid { media } else { fallback }.to_owned();
     for param in content_type.params() {
         params::push(&param.name, &param.value, &mut line);
     }
@@ -202,10 +205,13 @@ fn code(part: &Part, is_whole_body: bool) -> (&'static str, Vec<u8>) {
     {
         return ("7bit", data.to_vec());
     }
-    let escaped = data
+    let breaks = data.windows(2).filter(|pair| pair == b"\r\n").count();
+    let plain = data
         .iter()
-        .filter(|octet| !matches!(octet, b' '..=b'~' | b'\r' | b'\n'))
+        .filter(|octet| matches!(octet, b' '..=b'~'))
         .count();
+    let kept = plain.saturating_add(breaks.saturating_mul(2));
+    let escaped = data.len().saturating_sub(kept);
     // Beyond a sixth of escapes base64 is shorter; NUL means UTF-16, where lines are no lines.
     if is_text && escaped <= data.len() / 6 && !data.contains(&0) {
         ("quoted-printable", transfer::to_quoted_printable(data))

@@ -208,11 +208,16 @@ fn base64(data: &[u8]) -> Option<Vec<u8>> {
     let config = GeneralPurposeConfig::new()
         .with_decode_padding_mode(DecodePaddingMode::Indifferent)
         .with_decode_allow_trailing_bits(true);
-    let packed: Vec<u8> = data
+    let mut packed: Vec<u8> = data
         .iter()
         .copied()
         .filter(|octet| !octet.is_ascii_whitespace() && *octet != 0)
         .collect();
+    let digits = packed.iter().take_while(|octet| **octet != b'=').count();
+    if digits % 4 == 1 {
+        // A data part cut short: the last digit alone stands for no octet.
+        packed.truncate(digits.saturating_sub(1));
+    }
     GeneralPurpose::new(&STANDARD, config).decode(packed).ok()
 }
 
@@ -298,6 +303,10 @@ mod tests {
         let quoted = b"\x83Content-Transfer-Encoding\0quoted-printable\0";
         let (part, _) = read_head(quoted, b"caf=C3=A9 =\r\n1=2");
         assert_eq!(part.data, "café 1=2");
+        let (part, _) = read_head(b"\x83\xC8base64\0", b"aGVsbG8gdGhlcmV");
+        assert_eq!(part.data, "hello there");
+        let (part, _) = read_head(b"\x83\xC8base64\0", b"aGVsbG8gd");
+        assert_eq!(part.data, "hello ");
         let (part, warnings) = read_head(b"\x83\xC8base64\0", b"!!!");
         assert_eq!(
             (&part.data[..], warnings, part.other.len()),
@@ -310,7 +319,10 @@ mod tests {
         let head = b"\x83\xB0http://a\0X-Mine\0yes\0\x8D\x02\xC1\xC1";
         let (part, warnings) = read_head(head, b"x");
         assert_eq!((part.other.len(), warnings), (3, 0));
-        let again = decode(&encode(&[part.clone()]).unwrap().into(), &Limits::default());
+        let again = decode(
+            &encode(std::slice::from_ref(&part)).unwrap().into(),
+            &Limits::default(),
+        );
         assert_eq!(again.unwrap().value, [part]);
     }
 

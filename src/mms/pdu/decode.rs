@@ -14,6 +14,9 @@ use crate::mms::wsp::{Notes, Reader, Value, is_token_text, plain_text, read_cont
 /// Headers that nearly every PDU has room for.
 const USUAL_HEADERS: usize = 16;
 
+/// How far the end of a text without its Quote is looked for: every header may look like one.
+const LONGEST_BARE_TEXT: usize = 1024;
+
 /// Reads one PDU. The data of its parts are views into `input`.
 ///
 /// # Errors
@@ -156,29 +159,29 @@ impl<'a> Head<'a> {
 
     fn read_field(&mut self, field: Field) -> Result<(), DecodeError> {
         let at = self.reader.offset();
-        let name = HeaderName::Field(field);
         let form = field.form();
+        let mut cut = None;
         let value = match self.bare_text(form) {
             Some(text) => Value::Text(text),
             None => match self.reader.value(field.name()) {
                 Ok(value) => value,
-                Err(error) => {
-                    let text = self.cut_short(error)?;
-                    Value::Text(text)
-                }
+                Err(error) => Value::Text(cut.insert(self.cut_short(error)?)),
             },
         };
         let value = match values::read(form, &value, at, &mut self.notes) {
             Some(value) => value,
             None => {
                 self.notes.add(at, odd_value(field));
-                HeaderValue::Raw(self.input.slice(at..self.reader.offset()))
+                HeaderValue::Raw(match cut {
+                    Some(text) => ended(text),
+                    None => self.input.slice(at..self.reader.offset()),
+                })
             }
         };
         if field == Field::MmsVersion {
             check_version(&value, at)?;
         }
-        self.push(name, value);
+        self.push(HeaderName::Field(field), value);
         Ok(())
     }
 
@@ -209,12 +212,12 @@ impl<'a> Head<'a> {
     /// The octets of the next value, whatever its form.
     fn raw(&mut self) -> Result<HeaderValue, DecodeError> {
         let at = self.reader.offset();
-        if let Err(error) = self.reader.value("an unknown header") {
-            // Without its NUL the octets are no value that could be written again.
-            let text = self.cut_short(error)?;
-            return Ok(HeaderValue::Text(plain_text(text, at, &mut self.notes)));
-        }
-        Ok(HeaderValue::Raw(self.input.slice(at..self.reader.offset())))
+        Ok(HeaderValue::Raw(
+            match self.reader.value("an unknown header") {
+                Ok(_) => self.input.slice(at..self.reader.offset()),
+                Err(error) => ended(self.cut_short(error)?),
+            },
+        ))
     }
 
     /// The rest of the input where it is a text that lacks its NUL: the end of a push cut short.
@@ -235,13 +238,14 @@ impl<'a> Head<'a> {
         if first < 0xC2 || !matches!(form, ValueForm::Text | ValueForm::Encoded) {
             return None;
         }
-        let mut ahead = self.reader.clone();
-        let text = ahead.text("a text").ok()?;
+        let rest = self.reader.rest();
+        let near = rest.get(..LONGEST_BARE_TEXT).unwrap_or(rest);
+        let text = Reader::new(near).text("a text").ok()?;
         std::str::from_utf8(text).ok()?;
         self.notes
             .add(self.reader.offset(), "a text without a quote octet");
-        self.reader = ahead;
-        Some(text)
+        // Found above: this passes over it and its NUL.
+        self.reader.text("a text").ok()
     }
 
     /// Appends a header; X-Mms-Transaction-Id and X-Mms-MMS-Version go to their fixed places.
@@ -263,6 +267,14 @@ impl<'a> Head<'a> {
             None => self.headers.push(header),
         }
     }
+}
+
+/// A text cut short with the NUL that makes it a value.
+fn ended(text: &[u8]) -> Bytes {
+    let mut octets = Vec::with_capacity(text.len().saturating_add(1));
+    octets.extend_from_slice(text);
+    octets.push(0);
+    octets.into()
 }
 
 fn odd_value(field: Field) -> String {

@@ -128,12 +128,6 @@ fn write_header(writer: &mut Writer, header: &Header) -> Result<(), EncodeError>
             writer.octets(octets);
             Ok(())
         }
-        (HeaderName::Unknown(code), HeaderValue::Text(text))
-            if *code < 0x80 && Field::from_code(*code).is_none() =>
-        {
-            writer.code(*code);
-            writer.text(text, &header.name.as_text())
-        }
         (HeaderName::Text(name), value) if is_token_text(name.as_bytes()) => match value {
             HeaderValue::Text(text) => {
                 writer.text(name, name)?;

@@ -111,8 +111,9 @@ pub(super) fn write(
                     writer.long_integer(*seconds);
                 }
                 Time::Relative(seconds) => {
+                    // A delta may be a short integer, but some clients read only long ones.
                     writer.octet(RELATIVE);
-                    writer.integer(*seconds);
+                    writer.long_integer(*seconds);
                 }
             }
             Ok(())

@@ -102,7 +102,7 @@ pub fn encode_whole(text: &str) -> String {
 /// `text` with each CR, LF and NUL replaced by a space: nothing in it can end a header line.
 #[must_use]
 pub fn one_line(text: &str) -> String {
-    text.replace(['\r', '\n', '\0'], " ")
+    text.replace(|c: char| c < ' ' || c == '\u{7F}', " ")
 }
 
 /// Whether `text` can stand in a header as it is and be read back unchanged by [`decode_words`].

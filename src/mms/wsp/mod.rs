@@ -6,16 +6,18 @@
 
 mod content_type;
 mod notes;
+mod params;
 mod reader;
 mod tables;
 mod text;
 mod writer;
 
-pub(crate) use content_type::{media_value, param_text, write_text_value};
+pub(crate) use content_type::media_value;
 pub use content_type::{
     read_content_type, read_disposition, write_content_type, write_disposition,
 };
 pub use notes::Notes;
+pub(crate) use params::{param_text, write_text_value};
 pub use reader::{Reader, Value, long_integer};
 pub use tables::{header_code, header_name, media_code, media_name};
 pub(crate) use text::{is_plain, is_token_text, plain_text, without_controls};

@@ -211,7 +211,7 @@ mod tests {
         assert_eq!(written(|w| w.integer(127)), [0xFF]);
         assert_eq!(written(|w| w.integer(128)), [1, 128]);
         assert_eq!(written(|w| w.long_integer(0)), [1, 0]);
-        assert_eq!(written(|w| w.long_integer(0x0102_03)), [3, 1, 2, 3]);
+        assert_eq!(written(|w| w.long_integer(0x0001_0203)), [3, 1, 2, 3]);
         for value in [0, 1, 127, 128, 16_383, 16_384, u32::MAX] {
             let octets = written(|w| w.uintvar(value));
             assert_eq!(Reader::new(&octets).uintvar("u"), Ok(value));

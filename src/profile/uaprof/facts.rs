@@ -6,6 +6,9 @@ use crate::profile::accept::{DrmMethod, essence, is_media_type};
 use crate::profile::capabilities::{Capabilities, Source};
 use crate::profile::facts::{Facts, parse_dimensions};
 
+/// Items of one list that are kept; the longest list known has 98.
+const MAX_ITEMS: usize = 512;
+
 impl UaProf {
     /// What the document says of the device, and one sentence for each value of no use.
     ///
@@ -30,10 +33,7 @@ impl UaProf {
             content_classes: self.list("MmsContentClass", content_class, &mut warn),
             suppress_adaptation: self.boolean("MmsSuppressContentAdaptation", &mut warn),
             streaming: self.boolean("MmsCcppStreamingCapable", &mut warn),
-            drm: self
-                .list("MmsDrmClass", drm_class, &mut warn)
-                .filter(|classes| !classes.is_empty())
-                .or_else(|| self.list("DrmClass", drm_class, &mut warn)),
+            drm: self.drm(&mut warn),
             max_polyphony: self.parsed("MaxPolyphony", number::<u32>, &mut warn),
             three_gp_accept: self.list("ThreeGPAccept", media_type, &mut warn),
             three_gp_brands: self.list("Brands", token, &mut warn),
@@ -85,24 +85,45 @@ impl UaProf {
         clean: impl Fn(&str) -> Option<&str>,
         warn: &mut impl FnMut(String),
     ) -> Option<Vec<String>> {
-        let mut kept: Vec<String> = Vec::new();
-        let mut junk = 0_usize;
-        for item in self.values(name)?.iter().flat_map(|value| value.split(',')) {
-            let item = item.trim();
-            match clean(item) {
-                Some(item) if kept.iter().any(|known| known.eq_ignore_ascii_case(item)) => {}
-                Some(item) => kept.push(item.to_owned()),
-                None if item.is_empty() => {}
-                None => junk += 1,
-            }
-        }
-        if junk > 0 {
-            warn(format!(
-                "{name} lists {junk} entries that are none of its kind"
-            ));
-        }
-        Some(kept)
+        Some(clean_list(name, self.values(name)?, clean, warn))
     }
+
+    /// MmsDrmClass where it is stated. Else DrmClass, which belongs to no one component and which
+    /// documents repeat with one method each.
+    fn drm(&self, warn: &mut impl FnMut(String)) -> Option<Vec<String>> {
+        let mms = self.list("MmsDrmClass", drm_class, warn);
+        if mms.as_ref().is_some_and(|classes| !classes.is_empty()) {
+            return mms;
+        }
+        let all = self.all_values("DrmClass");
+        all.map(|all| clean_list("DrmClass", all, drm_class, warn))
+            .or(mms)
+    }
+}
+
+/// The items of a list without white space, duplicates and what is none of its kind. Some
+/// documents put a whole list into one item, with commas.
+fn clean_list(
+    name: &str,
+    values: Vec<&str>,
+    clean: impl Fn(&str) -> Option<&str>,
+    warn: &mut impl FnMut(String),
+) -> Vec<String> {
+    let mut kept: Vec<String> = Vec::new();
+    let mut junk = 0_usize;
+    for item in values.iter().flat_map(|value| value.split(',')) {
+        let item = item.trim();
+        match clean(item) {
+            Some(item) if kept.iter().any(|known| known.eq_ignore_ascii_case(item)) => {}
+            Some(item) if kept.len() < MAX_ITEMS => kept.push(item.to_owned()),
+            None if item.is_empty() => {}
+            _ => junk += 1,
+        }
+    }
+    if junk > 0 {
+        warn(format!("{name} lists {junk} entries of no use"));
+    }
+    kept
 }
 
 fn number<T: std::str::FromStr>(text: &str) -> Option<T> {

@@ -6,6 +6,8 @@
 mod facts;
 mod merge;
 mod read;
+#[cfg(test)]
+mod tests;
 pub mod vocabulary;
 mod xml;
 
@@ -50,6 +52,23 @@ impl UaProf {
     #[must_use]
     pub fn value(&self, name: &str) -> Option<&str> {
         self.values(name)?.first().copied()
+    }
+
+    /// The values of every occurrence of an attribute, for lists that documents spread over several
+    /// elements.
+    #[must_use]
+    pub fn all_values(&self, name: &str) -> Option<Vec<&str>> {
+        let mut found = self
+            .attributes
+            .iter()
+            .filter(|a| same_name(&a.name, name))
+            .peekable();
+        found.peek()?;
+        Some(
+            found
+                .flat_map(|a| a.values.iter().map(String::as_str))
+                .collect(),
+        )
     }
 
     fn merged(&self, name: &str, default: bool) -> Option<Vec<&str>> {

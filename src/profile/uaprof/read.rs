@@ -42,6 +42,9 @@ pub fn read(octets: &[u8], limits: &Limits) -> Result<Decoded<UaProf>, DecodeErr
     reader.finish(tokens.offset(), text.len())
 }
 
+/// Attributes of one document that are kept; schemas define 158.
+const MAX_ATTRIBUTES: usize = 2_000;
+
 /// An element that is open.
 struct Open<'a> {
     name: &'a str,
@@ -323,6 +326,9 @@ impl<'a> Reader<'a> {
     }
 
     fn push(&mut self, name: String, values: Vec<String>) {
+        if self.profile.attributes.len() >= MAX_ATTRIBUTES {
+            return;
+        }
         self.profile.attributes.push(Attribute {
             name,
             component: self.component.clone(),

@@ -33,6 +33,10 @@ pub fn definition(name: &str) -> Option<&'static Definition> {
 /// Whether two attribute names are the same but for case and hyphens.
 #[must_use]
 pub fn same_name(one: &str, other: &str) -> bool {
+    let first = |name: &str| name.bytes().next().map(|octet| octet.to_ascii_lowercase());
+    if first(one) != first(other) {
+        return false;
+    }
     fn letters(name: &str) -> impl Iterator<Item = u8> {
         name.bytes()
             .filter(|octet| *octet != b'-')

@@ -108,6 +108,8 @@ pub(super) fn audio(entry: IsoBox<'_>, steps: &Steps) -> AudioTrack {
         Codec::Qcelp | Codec::Evrc | Codec::Smv => {
             (track.sample_rate, track.channels) = (Some(8_000), Some(1));
         }
+        // Writers put the template value of 2 here whatever the frames say.
+        Codec::Mp3 => track.channels = None,
         _ => {}
     }
     track

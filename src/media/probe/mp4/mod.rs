@@ -13,20 +13,20 @@ use crate::media::{Codec, Format, MediaInfo, MediaKind};
 use fragment::Fragments;
 use track::{Media, Track};
 
-/// Whether this starts with a box that begins such a file. Files older than the `ftyp` box are
-/// QuickTime.
-pub(super) fn sniff(data: &[u8]) -> bool {
-    match data.get(4..8) {
-        Some(b"ftyp") => true,
-        Some(b"moov" | b"mdat" | b"wide" | b"free" | b"skip" | b"pnot") => {
+/// The format that the first box promises, if it is one that begins such a file. Files older than
+/// the `ftyp` box are QuickTime.
+pub(super) fn sniff(data: &[u8]) -> Option<Format> {
+    match data.get(4..8)? {
+        b"ftyp" => Some(format_of(data.get(8..)?)),
+        b"moov" | b"mdat" | b"wide" | b"free" | b"skip" | b"pnot" => {
             // The size must make sense: these words may stand in a text.
-            match data.get(..4) {
-                Some([0, 0, 0, size]) => matches!(size, 0 | 1 | 8..),
-                Some([first, ..]) => *first < 0x20,
-                _ => false,
-            }
+            let plausible = match data.first_chunk::<4>()? {
+                [0, 0, 0, size] => matches!(size, 0 | 1 | 8..),
+                [first, ..] => *first < 0x20,
+            };
+            plausible.then_some(Format::Mov)
         }
-        _ => false,
+        _ => None,
     }
 }
 
@@ -36,7 +36,10 @@ pub(super) fn read(data: &[u8], steps: &Steps) -> Result<MediaInfo, Broken> {
     let mut meta = None;
     for part in Boxes::new(Reader::new(data), steps) {
         match &part.kind {
-            b"ftyp" if info.brand.is_none() => brand(&mut info, part),
+            b"ftyp" if info.brand.is_none() => {
+                info.format = format_of(part.body);
+                info.brand = part.body.first_chunk().copied();
+            }
             b"moov" if movie.offset.is_none() => movie.read(&mut info, part, steps),
             b"moof" => movie.fragments.read(part, steps),
             b"meta" => meta = meta.or(Some(part)),
@@ -59,13 +62,10 @@ pub(super) fn read(data: &[u8], steps: &Steps) -> Result<MediaInfo, Broken> {
     Ok(info)
 }
 
-/// Sets format and brand from the `ftyp` box.
-fn brand(info: &mut MediaInfo, ftyp: IsoBox<'_>) {
-    let mut reader = ftyp.reader();
-    let major = reader.array::<4>().unwrap_or_default();
-    let compatible = || ftyp.body.get(8..).unwrap_or_default().chunks_exact(4);
-    info.brand = Some(major);
-    info.format = match &major {
+/// The format that the body of an `ftyp` box names: major brand, version, compatible brands.
+fn format_of(ftyp: &[u8]) -> Format {
+    let major = ftyp.first_chunk::<4>().copied().unwrap_or_default();
+    match &major {
         b"qt  " => Format::Mov,
         b"M4A " | b"M4B " | b"M4P " => Format::M4a,
         b"avif" | b"avis" => Format::Avif,
@@ -73,7 +73,9 @@ fn brand(info: &mut MediaInfo, ftyp: IsoBox<'_>) {
             Format::Heic
         }
         b"mif1" | b"msf1" | b"mif2" | b"miaf" => {
-            if compatible().any(|brand| brand == b"avif" || brand == b"avis") {
+            let compatible = ftyp.get(8..).unwrap_or_default();
+            let is_av1 = |brand: &[u8]| brand == b"avif" || brand == b"avis";
+            if compatible.chunks_exact(4).take(MOST_BRANDS).any(is_av1) {
                 Format::Avif
             } else {
                 Format::Heic
@@ -89,8 +91,11 @@ fn brand(info: &mut MediaInfo, ftyp: IsoBox<'_>) {
             _,
         ] => Format::ThreeGp,
         _ => Format::Mp4,
-    };
+    }
 }
+
+/// Compatible brands that are looked at.
+const MOST_BRANDS: usize = 32;
 
 /// A picture: from the `meta` box, or, in a sequence without one, from its first track.
 fn picture(
