@@ -1,6 +1,10 @@
 //! What a photograph costs: decoding and shrinking 12 megapixels, and fitting them to octets.
 
-#![allow(missing_docs, reason = "a bench has no users")]
+#![allow(
+    missing_docs,
+    clippy::panic,
+    reason = "a bench has no users, and fails loudly"
+)]
 
 use bytes::Bytes;
 use divan::{Bencher, black_box};
