@@ -3,7 +3,7 @@
 #![allow(
     missing_docs,
     clippy::panic,
-    reason = "a bench has no users and may fail loudly"
+    reason = "a bench has no users, and fails loudly"
 )]
 
 use bytes::Bytes;

@@ -166,6 +166,10 @@ fn rgb(source: &Source) -> Vec<u8> {
     }
 }
 
+#[allow(
+    clippy::cast_precision_loss,
+    reason = "sums of one picture are below 2^52"
+)]
 fn psnr(a: &[u8], b: &[u8]) -> f64 {
     assert_eq!(a.len(), b.len());
     let sum: u64 = a
@@ -307,6 +311,11 @@ fn cmyk_looks_like_elsewhere() {
 }
 
 #[test]
+#[allow(
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "the value is clamped to 0..=255"
+)]
 fn a_wide_gamut_becomes_srgb() {
     // The file's profile is Adobe RGB (1998): gamma 563/256 and D65, so the way to sRGB is a
     // matrix between two curves.

@@ -35,7 +35,7 @@ fn crc(data: &[u8]) -> u32 {
 
 fn chunk(name: &[u8; 4], body: &[u8]) -> Vec<u8> {
     let named = [name.as_slice(), body].concat();
-    let length = u32::try_from(body.len()).unwrap().to_be_bytes();
+    let length = u32::try_from(body.len()).expect("short").to_be_bytes();
     [length.as_slice(), &named, &crc(&named).to_be_bytes()].concat()
 }
 
@@ -90,7 +90,7 @@ fn tiff(width: u32, height: u32) -> Vec<u8> {
         (278, height),
         (279, u32::MAX),
     ];
-    data.extend(u16::try_from(entries.len()).unwrap().to_le_bytes());
+    data.extend(u16::try_from(entries.len()).expect("few").to_le_bytes());
     for (tag, value) in entries {
         data.extend(tag.to_le_bytes());
         data.extend(4_u16.to_le_bytes());

@@ -14,7 +14,7 @@ use crate::media::{Cancel, Format, MediaError, MediaInfo, MediaKind, Registry, m
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Examples:
-  remold media convert holiday.heic -o holiday.jpg --max-image 640x480 --max-size 30000
+  remold media convert holiday.jpg -o small.jpg --max-image 640x480 --max-size 30000
   remold media convert wave.gif -o small.gif --max-size 45000
   remold media convert logo.png -o logo.wbmp --max-image 96x64
   remold media convert photo.jpg -o - --type image/jpeg --quality 80 > small.jpg")]

@@ -10,25 +10,27 @@ pub(crate) const HEAD_BYTES: f64 = 350.0;
 /// small pictures hold more detail per pixel.
 pub(crate) const SIDE_POWER: f64 = 1.64;
 
-/// The logarithm of a JPEG's octets at a quality, over that at quality 75. Measured over
-/// photographs and screenshots; a single picture is steeper or flatter by a factor that two tries
-/// show.
+/// The logarithm of a JPEG's octets at a quality, over that at quality 75: the mean over 29
+/// pictures at 640x480, with the step at 95 where colour keeps its full resolution. A single
+/// picture is steeper or flatter by a factor that two tries show.
 pub(crate) fn rate(quality: u8) -> f64 {
-    const CURVE: [(f64, f64); 14] = [
-        (1.0, -2.25),
-        (5.0, -1.95),
-        (10.0, -1.45),
-        (20.0, -0.97),
-        (30.0, -0.72),
+    const CURVE: [(f64, f64); 16] = [
+        (1.0, -2.5),
+        (5.0, -2.08),
+        (10.0, -1.53),
+        (20.0, -1.01),
+        (30.0, -0.73),
         (40.0, -0.55),
-        (50.0, -0.41),
+        (50.0, -0.4),
         (60.0, -0.27),
-        (70.0, -0.10),
+        (70.0, -0.09),
         (75.0, 0.0),
         (80.0, 0.13),
-        (85.0, 0.31),
-        (90.0, 0.58),
-        (100.0, 1.75),
+        (85.0, 0.29),
+        (90.0, 0.51),
+        (94.0, 0.77),
+        (95.0, 1.1),
+        (100.0, 1.9),
     ];
     let quality = f64::from(quality);
     CURVE
@@ -39,7 +41,7 @@ pub(crate) fn rate(quality: u8) -> f64 {
             }
             _ => None,
         })
-        .unwrap_or(1.75)
+        .unwrap_or(1.9)
 }
 
 /// How good a picture looks, 0 to 1, whose sides were scaled by `side` and that is encoded at
