@@ -139,7 +139,7 @@ fn goes_on(input: &[u8], at: usize, end: usize) -> bool {
 
 fn close(fields: &mut [RawField], value: &mut Vec<u8>) {
     if let Some(field) = fields.last_mut() {
-        let text = words::one_line(&decode_octets(value));
+        let text = words::without_controls(&decode_octets(value));
         text.trim_matches([' ', '\t']).clone_into(&mut field.value);
     }
     value.clear();

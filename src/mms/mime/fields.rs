@@ -24,7 +24,10 @@ pub(super) fn read(raw: &RawField, headers: &mut Headers, warnings: &mut Vec<War
     };
     if matches!(field, Field::To | Field::Cc | Field::Bcc) {
         for address in address::split(&raw.value) {
-            headers.add(field, HeaderValue::Encoded(EncodedString::new(address)));
+            headers.add(
+                field,
+                HeaderValue::Encoded(EncodedString::new(words::without_controls(&address))),
+            );
         }
         return;
     }
@@ -87,9 +90,14 @@ fn name_of(field: Field) -> &'static str {
     }
 }
 
+/// Encoded words may hide control characters that no interface may be handed.
+fn decoded(text: &str) -> String {
+    words::without_controls(&words::decode_words(text))
+}
+
 fn value(field: Field, text: &str) -> Option<HeaderValue> {
     use HeaderValue as V;
-    let encoded = |text: &str| EncodedString::new(words::decode_words(text));
+    let encoded = |text: &str| EncodedString::new(decoded(text));
     let counted = |inner: fn(Field, &str) -> Option<HeaderValue>| {
         let (count, rest) = text.split_once(',')?;
         let value = inner(field, rest.trim())?;
@@ -100,7 +108,11 @@ fn value(field: Field, text: &str) -> Option<HeaderValue> {
         ValueForm::Attribute => V::Attribute(HeaderName::Field(Field::from_name(text)?)),
         ValueForm::ContentType => return None,
         ValueForm::CountedAddress => {
-            return counted(|_, text| Some(V::Encoded(EncodedString::new(address::decode(text)))));
+            return counted(|_, text| {
+                Some(V::Encoded(EncodedString::new(words::without_controls(
+                    &address::decode(text),
+                ))))
+            });
         }
         ValueForm::CountedDate => return counted(|_, text| date::parse(text).map(V::Date)),
         ValueForm::Date => V::Date(date::parse(text)?),
@@ -114,20 +126,20 @@ fn value(field: Field, text: &str) -> Option<HeaderValue> {
             V::Flag(field.token_octet(action.trim())?, encoded(keyword.trim()))
         }
         ValueForm::From if text.is_empty() => return None,
-        ValueForm::From => V::From(Some(EncodedString::new(address::decode(text)))),
+        ValueForm::From => V::From(Some(EncodedString::new(words::without_controls(
+            &address::decode(text),
+        )))),
         ValueForm::Integer | ValueForm::LongInteger => V::Integer(text.parse().ok()?),
-        ValueForm::Location => counted(|_, text| Some(V::Text(words::decode_words(text))))
-            .unwrap_or_else(|| V::Text(words::decode_words(text))),
+        ValueForm::Location => counted(|_, text| Some(V::Text(decoded(text))))
+            .unwrap_or_else(|| V::Text(decoded(text))),
         ValueForm::Status => return token(field, text).or_else(|| counted(token)),
-        ValueForm::Text => V::Text(words::decode_words(text)),
+        ValueForm::Text => V::Text(decoded(text)),
         ValueForm::Time => V::Time(match text.parse() {
             Ok(seconds) => Time::Relative(seconds),
             Err(_) => Time::Absolute(date::parse(text)?),
         }),
         ValueForm::Token => return token(field, text),
-        ValueForm::TokenOrText => {
-            token(field, text).unwrap_or_else(|| V::Text(words::decode_words(text)))
-        }
+        ValueForm::TokenOrText => token(field, text).unwrap_or_else(|| V::Text(decoded(text))),
         ValueForm::Total => {
             let (unit, total) = text.split_once(',')?;
             V::Total(field.token_octet(unit.trim())?, total.trim().parse().ok()?)

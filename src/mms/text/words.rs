@@ -102,6 +102,13 @@ pub fn encode_whole(text: &str) -> String {
 /// `text` with each CR, LF and NUL replaced by a space: nothing in it can end a header line.
 #[must_use]
 pub fn one_line(text: &str) -> String {
+    text.replace(['\r', '\n', '\0'], " ")
+}
+
+/// `text` with each control character replaced by a space, tabs of folded lines included: what a
+/// binary header can carry.
+#[must_use]
+pub fn without_controls(text: &str) -> String {
     text.replace(|c: char| c < ' ' || c == '\u{7F}', " ")
 }
 
