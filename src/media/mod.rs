@@ -2,6 +2,7 @@
 //!
 //! Knows limits, but neither messages nor devices.
 
+pub mod container;
 pub mod info;
 
 pub use info::{AudioTrack, Codec, Format, MediaInfo, MediaKind, VideoTrack};
