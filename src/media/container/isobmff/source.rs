@@ -94,7 +94,11 @@ impl Sizes {
         match self.bits {
             4 => {
                 let pair = octet(entry / 2)?;
-                let nibble = if entry.is_multiple_of(2) { pair >> 4 } else { pair & 15 };
+                let nibble = if entry.is_multiple_of(2) {
+                    pair >> 4
+                } else {
+                    pair & 15
+                };
                 Some(u32::from(nibble))
             }
             8 => octet(entry).map(u32::from),

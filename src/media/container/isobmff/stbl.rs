@@ -30,8 +30,8 @@ pub(super) fn read(
             _ => {}
         }
     }
-    let stsd = description
-        .ok_or_else(|| ContainerError::malformed(stbl.start, "a track without stsd"))?;
+    let stsd =
+        description.ok_or_else(|| ContainerError::malformed(stbl.start, "a track without stsd"))?;
     let number = source.chunk_map.field(0, 2).unwrap_or(1);
     entry::read(&stsd, number, info, context)?;
     if let TrackCodec::Pcm(format) = info.codec {

@@ -187,7 +187,10 @@ mod tests {
     #[test]
     fn all_kinds_of_lacing() {
         assert_eq!(sizes(Lacing::None, &[1, 2, 3]), Some(vec![3]));
-        assert_eq!(sizes(Lacing::Fixed, &[2, 1, 1, 2, 2, 3, 3]), Some(vec![2; 3]));
+        assert_eq!(
+            sizes(Lacing::Fixed, &[2, 1, 1, 2, 2, 3, 3]),
+            Some(vec![2; 3])
+        );
         assert_eq!(sizes(Lacing::Xiph, &[1, 2, 9, 9, 8]), Some(vec![2, 1]));
         // 2, then 2 - 1, then the rest.
         let laced = [2, 0x82, 0xBE, 9, 9, 8, 7, 7];

@@ -60,7 +60,9 @@ impl Element<'_> {
     pub(super) fn float(&self) -> f64 {
         let mut body = self.body.clone();
         match body.left() {
-            4 => body.be32().map_or(0.0, |bits| f64::from(f32::from_bits(bits))),
+            4 => body
+                .be32()
+                .map_or(0.0, |bits| f64::from(f32::from_bits(bits))),
             8 => body.be64().map_or(0.0, f64::from_bits),
             _ => 0.0,
         }

@@ -126,7 +126,10 @@ impl Draft {
             }
             let entry = track::read(&element, self.tick, limits)?;
             if entry.encoded {
-                self.warn(element.start, "a track whose blocks are compressed or encrypted");
+                self.warn(
+                    element.start,
+                    "a track whose blocks are compressed or encrypted",
+                );
             }
             self.tracks.push((entry, Vec::new()));
         }

@@ -154,9 +154,9 @@ fn codec(fields: &Fields) -> TrackCodec {
         }
         "A_OPUS" => Some(TrackCodec::Opus(private.clone())),
         "A_VORBIS" => Some(TrackCodec::Vorbis(private.clone())),
-        "A_FLAC" if private.starts_with(b"fLaC") => {
-            private.get(4..).map(|blocks| TrackCodec::Flac(private.slice_ref(blocks)))
-        }
+        "A_FLAC" if private.starts_with(b"fLaC") => private
+            .get(4..)
+            .map(|blocks| TrackCodec::Flac(private.slice_ref(blocks))),
         "A_ALAC" => Some(TrackCodec::Alac(private.clone())),
         "A_MPEG/L3" => Some(TrackCodec::Mp3),
         "A_PCM/INT/LIT" => pcm(fields, PcmEncoding::Signed, false),

@@ -33,7 +33,11 @@ pub(super) fn stsd(brand: Brand, plan: &Plan<'_>) -> Result<Vec<u8>, WriteError>
         TrackCodec::H264(config) => (*b"avc1", boxed(b"avcC", &[&config.record])),
         TrackCodec::Hevc(config) => {
             // hvc1 promises that all parameter sets are in the record.
-            let kind = if config.nals.is_empty() { *b"hev1" } else { *b"hvc1" };
+            let kind = if config.nals.is_empty() {
+                *b"hev1"
+            } else {
+                *b"hvc1"
+            };
             (kind, boxed(b"hvcC", &[&config.record]))
         }
         TrackCodec::Av1(config) => (*b"av01", boxed(b"av1C", &[config])),
@@ -115,7 +119,10 @@ fn d263(config: H263Config) -> Vec<u8> {
             &[&rate.average.to_be_bytes(), &rate.maximum.to_be_bytes()],
         )
     });
-    boxed(b"d263", &[&VENDOR, &[0, config.level, config.profile], &bitr])
+    boxed(
+        b"d263",
+        &[&VENDOR, &[0, config.level, config.profile], &bitr],
+    )
 }
 
 fn esds(plan: &Plan<'_>, object_type: u8, config: &[u8]) -> Result<Vec<u8>, WriteError> {

@@ -83,7 +83,15 @@ fn ftyp(brand: Brand, plans: &[Plan<'_>]) -> Vec<u8> {
         Brand::Mp42 => (0, &[*b"isom"]),
     };
     let FourCc(major) = brand.code();
-    boxed(b"ftyp", &[&major, &version.to_be_bytes(), &major, others.as_flattened()])
+    boxed(
+        b"ftyp",
+        &[
+            &major,
+            &version.to_be_bytes(),
+            &major,
+            others.as_flattened(),
+        ],
+    )
 }
 
 fn mvhd(duration: u32, next_track: u32) -> Vec<u8> {

@@ -182,7 +182,10 @@ pub(super) fn rates(plan: &Plan<'_>) -> (u32, u32) {
     let mut oldest = 0_usize;
     for (place, item) in plan.items.iter().enumerate() {
         window = window.saturating_add(u64::from(item.size));
-        let horizon = item.shape.dts.saturating_sub(i64::from(plan.info.timescale));
+        let horizon = item
+            .shape
+            .dts
+            .saturating_sub(i64::from(plan.info.timescale));
         while let Some(old) = plan.items.get(oldest)
             && oldest < place
             && old.shape.dts <= horizon
