@@ -130,10 +130,6 @@ impl<'a> Reader<'a> {
     pub(super) fn le32(&mut self) -> Result<u32, ContainerError> {
         self.array().map(u32::from_le_bytes)
     }
-
-    pub(super) fn le64(&mut self) -> Result<u64, ContainerError> {
-        self.array().map(u64::from_le_bytes)
-    }
 }
 
 /// `n` octets of `whole` from `start` on, sharing its memory; `None` where they are not all there.

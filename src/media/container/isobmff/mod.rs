@@ -14,3 +14,6 @@ mod write;
 pub use read::read;
 pub(super) use read::recognises;
 pub use write::{Brand, NewTrack, SampleShape, TrackShape, overhead, write};
+
+#[cfg(test)]
+mod tests;
