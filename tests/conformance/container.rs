@@ -1,4 +1,4 @@
-//! Containers against ffprobe, ffmpeg and sox.
+//! Containers of pictures and sound against ffprobe and ffmpeg.
 
 use std::path::{Path, PathBuf};
 
@@ -15,15 +15,15 @@ use crate::support::{corpus, tool};
 
 /// A packet as ffprobe shows it.
 #[derive(Debug, PartialEq, Eq)]
-struct Packet {
+pub(crate) struct Packet {
     pts: Option<i64>,
     dts: Option<i64>,
-    size: usize,
+    pub(crate) size: usize,
     keyframe: bool,
 }
 
 /// What ffprobe says of a file, or `None` where it is not installed.
-fn probe(path: &Path) -> Option<serde_json::Value> {
+pub(crate) fn probe(path: &Path) -> Option<serde_json::Value> {
     let output = tool("ffprobe")?
         .args([
             "-v",
@@ -39,7 +39,7 @@ fn probe(path: &Path) -> Option<serde_json::Value> {
     Some(serde_json::from_slice(&output.stdout).expect("ffprobe writes JSON"))
 }
 
-fn packets(probed: &serde_json::Value, stream: usize) -> Vec<Packet> {
+pub(crate) fn packets(probed: &serde_json::Value, stream: usize) -> Vec<Packet> {
     let packets = probed["packets"].as_array().expect("packets are shown");
     packets
         .iter()
@@ -57,7 +57,7 @@ fn packets(probed: &serde_json::Value, stream: usize) -> Vec<Packet> {
         .collect()
 }
 
-fn ours(track: &Track) -> Vec<Packet> {
+pub(crate) fn ours(track: &Track) -> Vec<Packet> {
     track
         .samples()
         .map(|sample| Packet {
@@ -69,7 +69,7 @@ fn ours(track: &Track) -> Vec<Packet> {
         .collect()
 }
 
-fn load(path: &Path) -> Bytes {
+pub(crate) fn load(path: &Path) -> Bytes {
     Bytes::from(std::fs::read(path).expect("file is readable"))
 }
 
@@ -78,7 +78,7 @@ fn read_iso(path: &Path) -> Movie {
 }
 
 /// The files of the media corpus with one of these extensions.
-fn media(extensions: &[&str]) -> Vec<PathBuf> {
+pub(crate) fn media(extensions: &[&str]) -> Vec<PathBuf> {
     let Some(folder) = corpus("media") else {
         return Vec::new();
     };
@@ -125,7 +125,7 @@ fn brands(movie: &Movie) -> Vec<Brand> {
     all.into_iter().filter(holds).collect()
 }
 
-fn remux(movie: &Movie, brand: Brand) -> Vec<u8> {
+pub(crate) fn remux(movie: &Movie, brand: Brand) -> Vec<u8> {
     let samples: Vec<Vec<Sample>> = movie
         .tracks
         .iter()
@@ -173,7 +173,7 @@ fn predicted(movie: &Movie, brand: Brand) -> usize {
 }
 
 /// A file of ours in the folder for such.
-fn scratch(name: &str, data: &[u8]) -> PathBuf {
+pub(crate) fn scratch(name: &str, data: &[u8]) -> PathBuf {
     let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("container");
     std::fs::create_dir_all(&folder).expect("folder is made");
     let path = folder.join(name);
@@ -182,7 +182,7 @@ fn scratch(name: &str, data: &[u8]) -> PathBuf {
 }
 
 /// Decodes a file whole; what ffmpeg complains of is the result.
-fn complaints(path: &Path) -> Option<String> {
+pub(crate) fn complaints(path: &Path) -> Option<String> {
     let output = tool("ffmpeg")?
         .args(["-v", "error", "-i"])
         .arg(path)
@@ -209,7 +209,7 @@ fn remuxed_files_decode_and_keep_times_and_rotation() {
             .unwrap_or("");
         let brands = brands(&movie);
         assert!(!brands.is_empty(), "{}", path.display());
-        for brand in brands {
+        for (turn, brand) in brands.into_iter().enumerate() {
             let written = remux(&movie, brand);
             let octets: usize = movie
                 .interleaved()
@@ -222,12 +222,15 @@ fn remuxed_files_decode_and_keep_times_and_rotation() {
             assert!(moov < find(&written, b"mdat"), "moov comes first");
 
             let out = scratch(&format!("{stem}-{}.mp4", brand.code()), &written);
-            let complaints = complaints(&out);
-            assert!(
-                complaints.as_deref() == Some("") || !sound(&path),
-                "{}: {complaints:?}",
-                out.display()
-            );
+            // The coded octets are the same under every brand: decoding once is enough.
+            if turn == 0 {
+                let complaints = complaints(&out);
+                assert!(
+                    complaints.as_deref() == Some("") || !sound(&path),
+                    "{}: {complaints:?}",
+                    out.display()
+                );
+            }
             let again = probe(&out).expect("ffprobe is here");
             for (place, track) in movie.tracks.iter().enumerate() {
                 let (before, after) = (&probed["streams"][place], &again["streams"][place]);
@@ -284,7 +287,7 @@ fn rotation_is_dropped_when_asked() {
 }
 
 /// A file that ffmpeg makes of a corpus file; `None` with a printed line where it cannot.
-fn make(name: &str, source: &str, arguments: &[&str]) -> Option<PathBuf> {
+pub(crate) fn make(name: &str, source: &str, arguments: &[&str]) -> Option<PathBuf> {
     let source = corpus(source)?;
     let path = scratch(name, &[]);
     let status = tool("ffmpeg")?
@@ -301,12 +304,12 @@ fn make(name: &str, source: &str, arguments: &[&str]) -> Option<PathBuf> {
     Some(path)
 }
 
-fn open(path: &Path) -> Movie {
+pub(crate) fn open(path: &Path) -> Movie {
     container::read(&load(path), &Limits::default()).expect("file is sound")
 }
 
 /// Compares times, sizes and key frames of all tracks with what ffprobe shows.
-fn compare(path: &Path, movie: &Movie) {
+pub(crate) fn compare(path: &Path, movie: &Movie) {
     let Some(probed) = probe(path) else { return };
     for (place, track) in movie.tracks.iter().enumerate() {
         assert_eq!(
@@ -410,200 +413,6 @@ fn webm_and_matroska_give_what_ffprobe_shows() {
                 "{} #{place}",
                 path.display()
             );
-        }
-    }
-}
-
-#[test]
-fn ogg_packets_are_those_that_ffprobe_shows() {
-    let music = "media/music.flac";
-    if let Some(path) = corpus("media/voice_opus.ogg") {
-        compare(&path, &open(&path));
-    }
-    for (name, arguments) in [
-        ("vorbis.ogg", ["-t", "3", "-c:a", "libvorbis"].as_slice()),
-        ("flac.ogg", &["-t", "3", "-c:a", "flac"]),
-        (
-            "speex.ogg",
-            &["-t", "3", "-ac", "1", "-ar", "16000", "-c:a", "libspeex"],
-        ),
-        ("stereo.opus", &["-t", "3", "-c:a", "libopus"]),
-    ] {
-        let Some(path) = make(name, music, arguments) else {
-            continue;
-        };
-        let Some(probed) = probe(&path) else { return };
-        let movie = open(&path);
-        assert_eq!(movie.warnings, [], "{name}");
-        let track = &movie.tracks[0];
-        let sizes = |packets: Vec<Packet>| packets.into_iter().map(|p| p.size).collect::<Vec<_>>();
-        assert_eq!(sizes(ours(track)), sizes(packets(&probed, 0)), "{name}");
-        let seconds = f64::from(u32::try_from(track.info.duration).expect("short"))
-            / f64::from(track.info.timescale);
-        assert!((seconds - 3.0).abs() < 0.1, "{name}: {seconds} s");
-    }
-}
-
-#[test]
-fn opus_written_to_ogg_decodes_to_the_same_sound() {
-    let Some(path) = corpus("media/voice_opus.ogg") else {
-        return;
-    };
-    let movie = open(&path);
-    let track = &movie.tracks[0];
-    let TrackCodec::Opus(head) = &track.info.codec else {
-        panic!("not Opus");
-    };
-    let head = ogg::OpusHead::parse(head).expect("head is sound");
-    let samples: Vec<Sample> = track.samples().collect();
-    let written = ogg::write_opus(head, &samples, Some(track.info.duration)).expect("written");
-    let out = scratch("rewritten.opus", &written);
-    assert_eq!(complaints(&out).unwrap_or_default(), "");
-    compare(&out, &open(&out));
-    assert_eq!(digest(&path), digest(&out));
-}
-
-/// The digest of the sound that ffmpeg decodes.
-fn digest(path: &Path) -> Option<Vec<u8>> {
-    let output = tool("ffmpeg")?
-        .args(["-v", "error", "-i"])
-        .arg(path)
-        .args(["-map", "0:a", "-f", "md5", "-"])
-        .output()
-        .expect("ffmpeg runs");
-    Some(output.stdout)
-}
-
-#[test]
-fn amr_files_round_trip_and_sox_reads_them() {
-    for path in media(&["amr"]) {
-        let movie = open(&path);
-        assert_eq!(movie.warnings, [], "{}", path.display());
-        compare(&path, &movie);
-        let samples: Vec<Sample> = movie.tracks[0].samples().collect();
-        let written = amr::write(amr::Band::Narrow, &samples);
-        assert_eq!(written, load(&path), "{}", path.display());
-        // Through 3GP and back.
-        let file = remux(&movie, Brand::ThreeGp4);
-        let back = container::read(&Bytes::from(file), &Limits::default()).expect("sound");
-        let samples: Vec<Sample> = back.tracks[0].samples().collect();
-        let out = scratch("back.amr", &amr::write(amr::Band::Narrow, &samples));
-        let Some(mut sox) = tool("sox") else { return };
-        let output = sox
-            .arg(&out)
-            .args(["-n", "stat"])
-            .output()
-            .expect("sox runs");
-        let report = String::from_utf8_lossy(&output.stderr);
-        let length = report
-            .lines()
-            .find_map(|line| line.strip_prefix("Length (seconds):"))
-            .unwrap_or_else(|| panic!("sox says: {report}"));
-        let length: f64 = length.trim().parse().expect("a number");
-        let expected = 0.02 * f64::from(u32::try_from(samples.len()).expect("short"));
-        assert!((length - expected).abs() < 0.021, "{length} of {expected}");
-    }
-}
-
-#[test]
-fn speech_in_groups_of_ten_still_plays() {
-    for path in media(&["amr"]) {
-        let movie = open(&path);
-        let frames: Vec<Sample> = movie.tracks[0].samples().collect();
-        let samples = amr::group(amr::Band::Narrow, &frames, 10);
-        let info = amr::info(amr::Band::Narrow, container::AmrConfig::any(10));
-        let track = NewTrack {
-            info: &info,
-            samples: &samples,
-        };
-        let written = write(Brand::ThreeGp4, &[track]).expect("written");
-        let single = remux(&movie, Brand::ThreeGp4);
-        assert!(written.len() < single.len() || frames.len() < 20);
-        let out = scratch("grouped.3gp", &written);
-        let back = open(&out);
-        let octets = |samples: &mut dyn Iterator<Item = Sample>| -> Vec<u8> {
-            samples.flat_map(|sample| sample.data.to_vec()).collect()
-        };
-        assert_eq!(
-            octets(&mut back.tracks[0].samples()),
-            octets(&mut frames.into_iter())
-        );
-    }
-}
-
-#[test]
-fn adts_round_trips_and_ffmpeg_reads_it() {
-    let Some(path) = corpus("media/voice_aac.m4a") else {
-        return;
-    };
-    let movie = open(&path);
-    let TrackCodec::Aac(config) = &movie.tracks[0].info.codec else {
-        panic!("not AAC");
-    };
-    let samples: Vec<Sample> = movie.tracks[0].samples().collect();
-    let out = scratch(
-        "voice.aac",
-        &adts::write(config, &samples).expect("written"),
-    );
-    assert_eq!(complaints(&out).unwrap_or_default(), "");
-    let back = open(&out);
-    assert_eq!(back.warnings, []);
-    assert_eq!(
-        back.tracks[0].info.codec.codec(),
-        movie.tracks[0].info.codec.codec()
-    );
-    assert!(
-        back.tracks[0]
-            .samples()
-            .map(|sample| sample.data)
-            .eq(samples.into_iter().map(|sample| sample.data))
-    );
-    if let Some(theirs) = make("theirs.aac", "media/voice_aac.m4a", &["-c", "copy"]) {
-        let theirs = open(&theirs);
-        assert_eq!(theirs.tracks[0].len(), back.tracks[0].len());
-    }
-}
-
-#[test]
-fn wave_files_of_all_formats() {
-    for (codec, rate) in [
-        ("pcm_u8", "8000"),
-        ("pcm_s16le", "44100"),
-        ("pcm_s24le", "48000"),
-        ("pcm_s32le", "8000"),
-        ("pcm_f32le", "8000"),
-        ("pcm_alaw", "8000"),
-        ("pcm_mulaw", "8000"),
-        ("adpcm_ima_wav", "22050"),
-        ("adpcm_ms", "22050"),
-    ] {
-        let name = format!("{codec}.wav");
-        let arguments = ["-t", "2", "-ar", rate, "-c:a", codec];
-        let Some(path) = make(&name, "media/music.flac", &arguments) else {
-            continue;
-        };
-        let Some(probed) = probe(&path) else { return };
-        let movie = open(&path);
-        assert_eq!(movie.warnings, [], "{name}");
-        let track = &movie.tracks[0];
-        let octets: usize = track.samples().map(|sample| sample.data.len()).sum();
-        let expected: usize = packets(&probed, 0).iter().map(|packet| packet.size).sum();
-        assert_eq!(octets, expected, "{name}");
-        let seconds = f64::from(u32::try_from(track.info.duration).expect("short"))
-            / f64::from(track.info.timescale);
-        assert!((seconds - 2.0).abs() < 0.06, "{name}: {seconds} s");
-        assert_eq!(track.info.channels, Some(2), "{name}");
-        if codec == "pcm_s16le" {
-            let sound: Vec<i16> = track
-                .samples()
-                .flat_map(|sample| sample.data.to_vec())
-                .collect::<Vec<u8>>()
-                .chunks_exact(2)
-                .map(|pair| i16::from_le_bytes([pair[0], pair[1]]))
-                .collect();
-            let written = wav::write_pcm16(44_100, 2, &sound).expect("written");
-            let out = scratch("rewritten.wav", &written);
-            assert_eq!(digest(&out), digest(&path));
         }
     }
 }

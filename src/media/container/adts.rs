@@ -30,11 +30,8 @@ struct Header {
 impl Header {
     fn parse(octets: &[u8]) -> Option<Self> {
         let mut bits = Bits::new(octets.get(..HEADER)?);
-        if bits.take(12)? != 0xFFF {
-            return None;
-        }
-        bits.take(1)?;
-        if bits.take(2)? != 0 {
+        // The sync word and layer 0, whatever the MPEG version.
+        if bits.take(15)? & 0x7FFB != 0x7FF8 {
             return None;
         }
         let bare = bits.flag()?;
@@ -137,6 +134,9 @@ pub fn read(data: &Bytes, limits: &Limits) -> Result<Movie, ContainerError> {
             }
             lost = true;
             reader.skip(1)?;
+            let rest = reader.rest();
+            let sync = rest.iter().position(|octet| *octet == 0xFF);
+            reader.skip(sync.unwrap_or(rest.len()))?;
             continue;
         };
         let stream = *first.get_or_insert(header);

@@ -106,19 +106,20 @@ impl Track {
     /// first sample where there is none.
     #[must_use]
     pub fn samples_from(&self, time: i64) -> Samples<'_> {
-        let mut cursor = self.samples();
-        let mut found = cursor.clone();
-        loop {
-            let here = cursor.clone();
-            match cursor.next() {
-                Some(sample) if sample.dts <= time => {
-                    if sample.keyframe && sample.pts <= time {
-                        found = here;
-                    }
-                }
-                _ => return found,
+        let mut start = 0;
+        for (place, sample) in self.samples().enumerate() {
+            if sample.dts > time {
+                break;
+            }
+            if sample.keyframe && sample.pts <= time {
+                start = place;
             }
         }
+        let mut samples = self.samples();
+        for _ in 0..start {
+            samples.next();
+        }
+        samples
     }
 
     fn octets(&self, span: &Span) -> Option<Bytes> {

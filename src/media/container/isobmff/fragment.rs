@@ -109,6 +109,7 @@ fn track_fragment(
     let mut dts = time
         .and_then(|time| i64::try_from(time).ok())
         .unwrap_or_else(|| track.end());
+    track.next_dts = Some(dts);
     let mut at = base;
     for part in runs {
         let run = read_run(&part, (base, at), dts, default, context)?;

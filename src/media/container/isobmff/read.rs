@@ -83,7 +83,7 @@ fn finish(
         allowed = allowed.saturating_sub(track.len());
         if let Source::Iso(source) = &track.source {
             let mut cursor = IsoCursor::new(source, data.len());
-            cursor.tables_end();
+            cursor.skip_tables();
             if cursor.tables_have_more() {
                 context.warn(data.len(), "not all samples of a track are there");
             }
@@ -116,8 +116,7 @@ pub(super) struct TrackDraft {
 impl TrackDraft {
     /// When what was read so far ends: where the next fragment starts if it does not say.
     pub(super) fn end(&self) -> i64 {
-        self.next_dts
-            .unwrap_or_else(|| IsoCursor::new(&self.source, usize::MAX).tables_end())
+        self.next_dts.unwrap_or_else(|| self.source.ticks())
     }
 }
 

@@ -25,6 +25,21 @@ pub(in super::super) struct IsoSource {
     pub(super) runs: Vec<Run>,
 }
 
+impl IsoSource {
+    /// Ticks of all samples that the tables list.
+    pub(super) fn ticks(&self) -> i64 {
+        let mut sum = 0_i64;
+        let mut entry = 0;
+        while let (Some(count), Some(delta)) =
+            (self.times.field(entry, 0), self.times.field(entry, 1))
+        {
+            sum = sum.saturating_add(i64::from(count).saturating_mul(i64::from(delta)));
+            entry = entry.saturating_add(1);
+        }
+        sum
+    }
+}
+
 /// A table of entries of 32-bit fields; `chunks` of `co64` has two fields to an entry.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Table {
@@ -267,10 +282,9 @@ impl<'a> IsoCursor<'a> {
         }
     }
 
-    /// The time at which the tables end: where the first fragment starts if it does not say.
-    pub(super) fn tables_end(&mut self) -> i64 {
+    /// Goes to the end of the tables.
+    pub(super) fn skip_tables(&mut self) {
         while self.next_of_tables().is_some() {}
-        self.dts
     }
 
     /// Whether the tables list more samples than the cursor has given.

@@ -10,6 +10,10 @@ use super::codec::{Identity, identify, lace_vorbis, opus_packet_ticks};
 use super::page::{CAPTURE, CONTINUED, LAST, Page};
 use crate::limits::Limits;
 
+/// Damaged pages after which a file is given up: to find that one is damaged takes a checksum over
+/// all that it claims to be.
+const DAMAGED: usize = 256;
+
 /// Whether the data starts with a page.
 pub(in super::super) fn recognises(data: &Bytes) -> bool {
     data.starts_with(CAPTURE)
@@ -17,7 +21,7 @@ pub(in super::super) fn recognises(data: &Bytes) -> bool {
 
 /// Reads an Ogg file: a track for each logical stream.
 ///
-/// Pages whose checksum is wrong are passed over with a warning. A packet that spans pages is put
+/// Pages whose checksum is wrong are passed over with a warning, up to 256 of them. A packet that spans pages is put
 /// together in memory of its own; all others are slices of the input. Times are exact for Opus and
 /// Speex; packets of Vorbis and FLAC share out the time of their page.
 ///
@@ -29,8 +33,9 @@ pub fn read(data: &Bytes, limits: &Limits) -> Result<Movie, ContainerError> {
     let mut streams: Vec<Stream> = Vec::new();
     let mut warnings: Vec<Warning> = Vec::new();
     let mut packets = limits.container_samples;
+    let mut damaged = 0_usize;
     let mut at = 0;
-    while at < data.len() {
+    while at < data.len() && damaged < DAMAGED {
         let Some(page) = Page::read(data, at) else {
             if warnings.len() < 32 {
                 warnings.push(Warning {
@@ -38,6 +43,7 @@ pub fn read(data: &Bytes, limits: &Limits) -> Result<Movie, ContainerError> {
                     what: "no page, or one that is damaged",
                 });
             }
+            damaged = damaged.saturating_add(1);
             at = next_capture(data, at.saturating_add(1));
             continue;
         };
