@@ -18,6 +18,9 @@ pub struct Limits {
     pub parts: usize,
     /// Strict. Headers in front of one part.
     pub part_headers: usize,
+    /// Strict. Parameters of one content type or disposition of a MIME header, and attributes of
+    /// one element of a presentation; the rest is not read.
+    pub params: usize,
     /// Strict. Levels of multipart inside multipart that are opened.
     pub nesting: usize,
     /// Strict. Octets of a SMIL presentation or a UAProf document.
@@ -42,7 +45,8 @@ pub struct Limits {
     pub animation_pixels: u64,
     /// Best effort. Octets a decoder may allocate for one medium.
     pub decode_bytes: u64,
-    /// Strict. Boxes, chunks or blocks walked while probing a container.
+    /// Strict. Boxes, chunks, blocks or frames walked while probing one medium. Beyond it the
+    /// duration of speech and sound is estimated, and an animation has at least this many frames.
     pub probe_steps: usize,
     /// Strict. Boxes, EBML elements or chunks read in one container.
     pub container_boxes: usize,
@@ -61,6 +65,7 @@ impl Default for Limits {
             headers: 512,
             parts: 256,
             part_headers: 64,
+            params: 64,
             nesting: 8,
             xml_bytes: 1 << 20,
             xml_depth: 64,

@@ -1,13 +1,23 @@
 //! The command line: one file per subcommand, and what they share.
 
+mod adapt;
 mod exit;
+mod explain;
+mod generate;
+mod io;
+mod media;
+mod message;
 mod pdu;
+mod profile;
+mod progress;
+mod table;
+mod target;
 
 pub use exit::{CliError, Exit};
 
 use std::ffi::OsString;
 
-use clap::{Parser, Subcommand};
+use clap::{CommandFactory, Parser, Subcommand};
 
 /// Fit multimedia messages to the phones that receive them.
 #[derive(Debug, Parser)]
@@ -19,8 +29,20 @@ struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    /// Fit one message to one device
+    Adapt(adapt::AdaptArgs),
+    /// Show what adapt would do to each part and why; nothing is encoded or written
+    Explain(adapt::ExplainArgs),
     /// Show or build MM1 PDUs, WAP pushes, multipart bodies and MIME messages
     Pdu(pdu::Args),
+    /// Show what a media file really is
+    Media(media::Args),
+    /// Write shell completions to stdout
+    Completions(generate::CompletionsArgs),
+    /// Write manual pages
+    Man(generate::ManArgs),
+    /// Show, find, list and import what devices can take
+    Profile(profile::Args),
 }
 
 /// Runs one command line and returns its exit code. Errors are already printed.
@@ -35,7 +57,13 @@ pub fn run(args: impl IntoIterator<Item = OsString>) -> Exit {
         }
     };
     let outcome = match cli.command {
+        Command::Adapt(args) => adapt::adapt(&args),
+        Command::Explain(args) => adapt::explain(&args),
         Command::Pdu(args) => pdu::run(args),
+        Command::Media(args) => media::run(args),
+        Command::Completions(args) => generate::completions(&args, Cli::command()),
+        Command::Man(args) => generate::man(&args, Cli::command()),
+        Command::Profile(args) => profile::run(args),
     };
     outcome.unwrap_or_else(|error| error.report())
 }

@@ -109,8 +109,10 @@ pub enum Format {
     Vcard,
     /// vCalendar or iCalendar.
     Vcalendar,
-    /// OMA DRM 1.0 message (forward lock or combined delivery) or DCF.
+    /// OMA DRM 1.0 message: forward lock or combined delivery.
     Drm,
+    /// OMA DRM content format: separate delivery, encrypted.
+    Dcf,
     /// PDF.
     Pdf,
     /// ZIP, JAR and office packages.
@@ -126,8 +128,14 @@ pub enum Format {
 #[non_exhaustive]
 #[allow(missing_docs, reason = "the variants are the codecs' own names")]
 pub enum Codec {
+    /// Baseline sequential JPEG.
     Jpeg,
+    /// Extended sequential JPEG.
+    JpegExtended,
     JpegProgressive,
+    JpegLossless,
+    /// Hierarchical or arithmetic-coded JPEG.
+    JpegOther,
     Png,
     Gif,
     Vp8,
@@ -140,12 +148,18 @@ pub enum Codec {
     Jxl,
     Jp2,
     Svg,
+    /// Palette or bitmap pictures of a Windows icon.
+    Ico,
     AmrNb,
     AmrWb,
     AmrWbPlus,
     AacLc,
     HeAac,
     HeAacV2,
+    /// AAC of any other object type.
+    Aac,
+    /// MPEG audio layer I or II.
+    Mp2,
     Mp3,
     Vorbis,
     Opus,
@@ -160,15 +174,24 @@ pub enum Codec {
     Evrc,
     Smv,
     Wma,
+    Ac3,
+    Speex,
+    RealAudio,
     Midi,
     IMelody,
     Smaf,
+    Xmf,
+    Rtttl,
     H263,
     Mpeg4Visual,
     H264,
     Vp9,
     Mjpeg,
+    /// MPEG-1 or MPEG-2 video.
+    MpegVideo,
+    Theora,
     Wmv,
+    RealVideo,
     TimedText,
     Unknown,
 }
@@ -187,7 +210,8 @@ pub struct MediaInfo {
     /// Clockwise quarter turns and mirroring to show the medium upright, as an EXIF orientation
     /// 1..=8. A video's display matrix is expressed the same way.
     pub orientation: u8,
-    /// Frames of a picture: 1 for a still one.
+    /// Frames of a picture: 1 for a still one. Samples of the first video track, where the header
+    /// counts them.
     pub frames: Option<u32>,
     /// Playing time in milliseconds.
     pub duration_ms: Option<u64>,
@@ -195,18 +219,26 @@ pub struct MediaInfo {
     pub bit_depth: Option<u8>,
     /// Whether a picture has transparency.
     pub alpha: bool,
-    /// Colours of the palette, where the picture has one.
+    /// Colours of the palette, where the picture has one; the largest, where it has several.
     pub palette: Option<u16>,
     /// Whether a picture has no colour.
     pub grey: bool,
+    /// Whether a picture's pixels are CMYK or YCCK.
+    pub cmyk: bool,
+    /// Whether a picture carries an ICC profile.
+    pub icc: bool,
+    /// Tracks of a container or of a file of notes.
+    pub tracks: Option<u16>,
     /// First video track.
     pub video: Option<VideoTrack>,
     /// First audio track.
     pub audio: Option<AudioTrack>,
     /// Major brand of ISO base media.
     pub brand: Option<[u8; 4]>,
-    /// Whether a picture carries EXIF, XMP, IPTC or comments.
+    /// Whether the medium carries EXIF, XMP, IPTC, tags or comments.
     pub metadata: bool,
+    /// Whether the metadata that was read tells where the medium was made.
+    pub gps: bool,
 }
 
 impl MediaInfo {
@@ -225,10 +257,14 @@ impl MediaInfo {
             alpha: false,
             palette: None,
             grey: false,
+            cmyk: false,
+            icc: false,
+            tracks: None,
             video: None,
             audio: None,
             brand: None,
             metadata: false,
+            gps: false,
         }
     }
 
@@ -244,6 +280,34 @@ impl MediaInfo {
     }
 }
 
+impl VideoTrack {
+    /// A track of which only the codec is known.
+    #[must_use]
+    pub const fn new(codec: Codec) -> Self {
+        Self {
+            codec,
+            size: None,
+            millihertz: None,
+            profile: None,
+            level: None,
+            bit_rate: None,
+        }
+    }
+}
+
+impl AudioTrack {
+    /// A track of which only the codec is known.
+    #[must_use]
+    pub const fn new(codec: Codec) -> Self {
+        Self {
+            codec,
+            sample_rate: None,
+            channels: None,
+            bit_rate: None,
+        }
+    }
+}
+
 /// A video track.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct VideoTrack {
@@ -253,9 +317,11 @@ pub struct VideoTrack {
     pub size: Option<Dimensions>,
     /// Frames per 1000 seconds.
     pub millihertz: Option<u32>,
-    /// Codec profile, by the number its standard gives it.
+    /// Codec profile, by the number its standard gives it. MPEG-4 Visual: the upper four bits of
+    /// `profile_and_level_indication`, 0 for Simple.
     pub profile: Option<u16>,
-    /// Codec level, by the number its standard gives it.
+    /// Codec level, by the number its standard gives it. H.264 level 1b is 9. MPEG-4 Visual: the
+    /// lower four bits of `profile_and_level_indication`, 8 for level 0 and 9 for 0b of Simple.
     pub level: Option<u16>,
     /// Mean bits per second.
     pub bit_rate: Option<u64>,

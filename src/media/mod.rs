@@ -2,7 +2,25 @@
 //!
 //! Knows limits, but neither messages nor devices.
 
+pub mod cancel;
+pub mod codec;
 pub mod container;
+pub mod error;
+pub mod fit;
+pub mod guard;
+pub mod image;
 pub mod info;
+pub mod mime;
+pub mod picture;
+pub mod probe;
+pub mod registry;
 
+pub use cancel::Cancel;
+pub use error::MediaError;
 pub use info::{AudioTrack, Codec, Format, MediaInfo, MediaKind, VideoTrack};
+pub use picture::{Frame, Layout, PcmBlock, Picture, Planes};
+pub use probe::{ProbeError, probe};
+pub use registry::Registry;
+
+#[cfg(test)]
+mod tests;

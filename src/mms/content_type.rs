@@ -1,6 +1,7 @@
 //! Content types with their parameters (RFC 2045 section 5.1, WAP-230-WSP section 8.4.2.24).
 
 use std::fmt;
+use std::hash::{Hash, Hasher};
 
 /// A parameter of a content type or a content disposition.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -14,7 +15,7 @@ pub struct Param {
 /// A media type and its parameters, such as `text/plain; charset=utf-8`.
 ///
 /// The media type keeps the spelling it came with (`text/x-vCard`); comparisons ignore case.
-#[derive(Debug, Clone, Eq, Hash)]
+#[derive(Debug, Clone, Eq)]
 pub struct ContentType {
     media: String,
     params: Vec<Param>,
@@ -130,6 +131,14 @@ impl ContentType {
 impl PartialEq for ContentType {
     fn eq(&self, other: &Self) -> bool {
         self.is(&other.media) && self.params == other.params
+    }
+}
+
+impl Hash for ContentType {
+    /// Like comparison, without regard to the case of the media type.
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.essence().hash(state);
+        self.params.hash(state);
     }
 }
 

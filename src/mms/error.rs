@@ -93,6 +93,26 @@ pub enum DecodeErrorKind {
     /// The octets are of another kind than asked for.
     #[error("this is {0}")]
     WrongKind(String),
+    /// A WSP PDU that is no push.
+    #[error("WSP PDU type 0x{0:02X} is no push")]
+    PushType(u8),
+    /// A push of another content than an MMS PDU, such as a service indication.
+    #[error("this is a push of {0}, not of an MMS PDU")]
+    PushContent(String),
+    /// A push for another application than the MMS client.
+    #[error("this push is for application {0}, not for the MMS client")]
+    PushApplication(String),
+    /// A PDU inside a push that is never pushed.
+    #[error("{0} is never pushed")]
+    NotPushed(&'static str),
+    /// Not all segments of a push are here.
+    #[error("segment {number} of {total} is missing")]
+    MissingSegment {
+        /// The first that is missing, from 1.
+        number: u8,
+        /// How many the push has.
+        total: u8,
+    },
     /// A bound of [`crate::Limits`] is reached.
     #[error("more than {limit} {what}")]
     Limit {

@@ -92,6 +92,22 @@ pub enum Source {
     Override,
 }
 
+impl Source {
+    /// The kind of source in one word: `class`, `database`, `uaprof`, `headers` or `default`.
+    /// Rules on user agents count as headers; a description that was handed over, with or without
+    /// an operator's limits, as `uaprof`.
+    #[must_use]
+    pub const fn kind(&self) -> &'static str {
+        match self {
+            Self::Default => "default",
+            Self::Class(_) => "class",
+            Self::Database(_) => "database",
+            Self::Headers | Self::UserAgent(_) => "headers",
+            Self::Uaprof | Self::Diff | Self::Operator(_) | Self::Override => "uaprof",
+        }
+    }
+}
+
 impl fmt::Display for Source {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {

@@ -7,9 +7,7 @@ use remold::Limits;
 use remold::media::container::isobmff::{
     Brand, NewTrack, SampleShape, TrackShape, overhead, write,
 };
-use remold::media::container::{
-    self, Movie, Sample, Track, TrackCodec, adts, amr, isobmff, ogg, wav,
-};
+use remold::media::container::{self, Movie, Sample, Track, TrackCodec, isobmff};
 
 use crate::support::{corpus, tool};
 

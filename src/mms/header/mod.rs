@@ -223,6 +223,12 @@ impl Headers {
     }
 }
 
+impl From<Vec<Header>> for Headers {
+    fn from(headers: Vec<Header>) -> Self {
+        Self(headers)
+    }
+}
+
 impl FromIterator<Header> for Headers {
     fn from_iter<I: IntoIterator<Item = Header>>(headers: I) -> Self {
         Self(headers.into_iter().collect())

@@ -1,0 +1,484 @@
+//! Carrying a plan out: pictures in parallel, octets given back, the result weighed.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use bytes::Bytes;
+use rayon::prelude::*;
+
+use super::assemble::{Assembled, assemble};
+use super::notice::Cause;
+use super::plan::{Context, Fate, ImageJob, Plan, image_target, plan_without};
+use super::report::{
+    ActionName, DeviceReport, MediaReport, PartReport, Reason, Report, SCHEMA, Timing, Verdict,
+};
+use super::weight::weight;
+use crate::media::{Cancel, Format, MediaError, image};
+use crate::mms::{Message, Part};
+use crate::profile::Capabilities;
+
+/// What carrying out needs besides the plan's context.
+#[derive(Clone, Copy)]
+pub struct Engine<'a> {
+    /// What the plan depends on.
+    pub context: Context<'a>,
+    /// Stops the work between frames and between pictures.
+    pub cancel: &'a Cancel,
+    /// Time since some fixed moment. The core has no clock of its own.
+    pub now: &'a (dyn Fn() -> Duration + Sync),
+}
+
+/// The result of fitting a message.
+#[derive(Debug, Clone)]
+pub struct Adapted {
+    /// The message to deliver: the input itself where the verdict is `unchanged`, and `None`
+    /// where it is `refused`.
+    pub message: Option<Message>,
+    /// What was done and why.
+    pub report: Report,
+}
+
+/// Pictures are held decoded between the two rounds while they are smaller than this, in octets.
+const HELD_PICTURE: usize = 8 << 20;
+
+/// Fits a message of `size_in` encoded octets to the device of the engine's context.
+///
+/// # Errors
+/// Only [`MediaError::Cancelled`]: whatever else goes wrong is a reason in the report.
+pub fn adapt(message: &Message, size_in: u64, engine: Engine<'_>) -> Result<Adapted, MediaError> {
+    let mut lost: BTreeMap<usize, (Cause, Reason)> = BTreeMap::new();
+    let mut clocked = Timing::default();
+    // Every round but the last loses a part, so there are no more rounds than parts.
+    loop {
+        let plan = plan_without(message, size_in, engine.context, &lost);
+        if plan.verdict != Verdict::Adapted {
+            return Ok(finish(
+                message,
+                &plan,
+                None,
+                &BTreeMap::new(),
+                engine,
+                clocked,
+            ));
+        }
+        let done = run(message, &plan, engine, &mut clocked)?;
+        let failed = done
+            .iter()
+            .find_map(|(index, made)| Some((*index, made.as_ref().err()?)));
+        if let Some((index, error)) = failed {
+            lost.insert(index, loss(error, &plan));
+            continue;
+        }
+        let made: BTreeMap<usize, Made> = done
+            .into_iter()
+            .filter_map(|(index, made)| Some((index, made.ok()?)))
+            .collect();
+        let octets = made
+            .iter()
+            .map(|(index, made)| (*index, made.octets.clone()))
+            .collect();
+        let assembled = assemble(message, &plan, &engine.context, &octets);
+        let size = weight(&assembled.message);
+        let over = plan.limit.is_some_and(|limit| size > limit);
+        match (over, largest(&made)) {
+            (false, _) => {
+                return Ok(finish(
+                    message,
+                    &plan,
+                    Some(assembled),
+                    &made,
+                    engine,
+                    clocked,
+                ));
+            }
+            // The plan weighed everything but the pictures, so one of them is too large.
+            (true, Some(index)) => {
+                lost.insert(
+                    index,
+                    loss(&MediaError::TargetTooSmall { smallest: size }, &plan),
+                );
+            }
+            (true, None) => {
+                let mut plan = plan;
+                plan.verdict = Verdict::Refused;
+                plan.warnings.push(format!("{size} octets do not fit"));
+                return Ok(finish(
+                    message,
+                    &plan,
+                    None,
+                    &BTreeMap::new(),
+                    engine,
+                    clocked,
+                ));
+            }
+        }
+    }
+}
+
+/// A picture that was coded.
+struct Made {
+    octets: Bytes,
+    encodes: u32,
+    quality: Option<u8>,
+    media: MediaReport,
+}
+
+fn largest(made: &BTreeMap<usize, Made>) -> Option<usize> {
+    made.iter()
+        .max_by_key(|(_, made)| made.octets.len())
+        .map(|(index, _)| *index)
+}
+
+fn loss(error: &MediaError, plan: &Plan) -> (Cause, Reason) {
+    match error {
+        MediaError::TargetTooSmall { smallest } => {
+            let limit = plan
+                .limit
+                .map_or_else(String::new, |limit| limit.to_string());
+            (
+                Cause::TooLarge,
+                Reason::new("MmsMaxMessageSize", limit, smallest.to_string()),
+            )
+        }
+        other => (
+            Cause::Unsuitable,
+            Reason::new("content", "a medium that decodes", other.to_string()),
+        ),
+    }
+}
+
+type Outcome = Result<Made, MediaError>;
+
+/// Codes every picture of the plan. Waves keep the memory of decoded pictures within bounds; the
+/// result does not depend on how many threads there are.
+fn run(
+    message: &Message,
+    plan: &Plan,
+    engine: Engine<'_>,
+    clocked: &mut Timing,
+) -> Result<BTreeMap<usize, Outcome>, MediaError> {
+    let jobs: Vec<(usize, &Part, &ImageJob, Format)> = plan
+        .parts
+        .iter()
+        .zip(&message.body.parts)
+        .enumerate()
+        .filter_map(|(index, (planned, part))| match &planned.fate {
+            Fate::Image(job) => Some((index, part, job, planned.info.format)),
+            _ => None,
+        })
+        .collect();
+    let mut done = BTreeMap::new();
+    let mut spare = 0_u64;
+    for wave in waves(&jobs, plan, engine) {
+        engine.cancel.check()?;
+        let coded: Vec<Coded> = wave
+            .par_iter()
+            .map(|(index, part, job, format)| code(*index, part, job, *format, engine))
+            .collect();
+        for coded in coded {
+            engine.cancel.check()?;
+            clocked.decode += coded.decode.as_secs_f64() * 1000.0;
+            clocked.encode += coded.encode.as_secs_f64() * 1000.0;
+            let made = give_back(coded, plan, engine, &mut spare, clocked);
+            done.insert(made.0, made.1);
+        }
+    }
+    if done
+        .values()
+        .any(|made| matches!(made, Err(MediaError::Cancelled)))
+    {
+        return Err(MediaError::Cancelled);
+    }
+    Ok(done)
+}
+
+/// Jobs that may be decoded at the same time.
+fn waves<'j, 'm>(
+    jobs: &'j [(usize, &'m Part, &'m ImageJob, Format)],
+    plan: &Plan,
+    engine: Engine<'_>,
+) -> Vec<&'j [(usize, &'m Part, &'m ImageJob, Format)]> {
+    let mut waves = Vec::new();
+    let mut rest = jobs;
+    while !rest.is_empty() {
+        let mut octets = 0_u64;
+        let fitting = rest
+            .iter()
+            .take_while(|(index, ..)| {
+                let pixels = plan
+                    .parts
+                    .get(*index)
+                    .and_then(|p| p.info.size)
+                    .map_or(0, |size| {
+                        u64::from(size.width).saturating_mul(size.height.into())
+                    });
+                octets = octets.saturating_add(pixels.saturating_mul(8));
+                octets <= engine.context.limits.adapt_bytes
+            })
+            .count()
+            .max(1);
+        let (wave, later) = rest.split_at_checked(fitting).unwrap_or((rest, &[]));
+        waves.push(wave);
+        rest = later;
+    }
+    waves
+}
+
+/// One picture after the first round.
+struct Coded<'a> {
+    index: usize,
+    job: &'a ImageJob,
+    source: Option<image::Source>,
+    made: Result<image::Encoded, MediaError>,
+    decode: Duration,
+    encode: Duration,
+}
+
+fn code<'a>(
+    index: usize,
+    part: &Part,
+    job: &'a ImageJob,
+    format: Format,
+    engine: Engine<'_>,
+) -> Coded<'a> {
+    let Context {
+        registry, limits, ..
+    } = engine.context;
+    let begun = (engine.now)();
+    let open = if job.animation {
+        image::Source::open
+    } else {
+        image::Source::open_still
+    };
+    let opened = open(
+        &part.data,
+        format,
+        registry,
+        limits,
+        engine.cancel,
+        job.max_box,
+    );
+    let decoded = (engine.now)();
+    let (source, made) = match opened {
+        Ok(source) => {
+            let made = source.encode(&image_target(job, job.max_bytes), engine.cancel);
+            (
+                Some(source).filter(|source| held(source) <= HELD_PICTURE),
+                made,
+            )
+        }
+        Err(error) => (None, Err(error)),
+    };
+    let encode = (engine.now)().saturating_sub(decoded);
+    Coded {
+        index,
+        job,
+        source,
+        made,
+        decode: decoded.saturating_sub(begun),
+        encode,
+    }
+}
+
+/// Offers a picture the octets that the ones before it left over, once.
+fn give_back(
+    coded: Coded<'_>,
+    plan: &Plan,
+    engine: Engine<'_>,
+    spare: &mut u64,
+    clocked: &mut Timing,
+) -> (usize, Outcome) {
+    let Coded {
+        index,
+        job,
+        source,
+        made,
+        ..
+    } = coded;
+    let mut encoded = match made {
+        Ok(encoded) => encoded,
+        Err(error) => return (index, Err(error)),
+    };
+    let constrained = encoded.quality.is_some_and(|quality| quality < job.quality);
+    let budget = job.max_bytes.saturating_add(*spare);
+    if let Some(source) = source.filter(|_| constrained && *spare > job.max_bytes / 32) {
+        let begun = (engine.now)();
+        let again = source.encode(&image_target(job, budget), engine.cancel);
+        clocked.encode += (engine.now)().saturating_sub(begun).as_secs_f64() * 1000.0;
+        if let Ok(better) = again {
+            let encodes = encoded.encodes.saturating_add(better.encodes);
+            encoded = image::Encoded { encodes, ..better };
+        }
+    }
+    if job.max_bytes != u64::MAX {
+        let used = u64::try_from(encoded.bytes.len()).unwrap_or(u64::MAX);
+        *spare = budget.saturating_sub(used);
+    }
+    let duration = plan.parts.get(index).and_then(|part| part.info.duration_ms);
+    let made = Made {
+        encodes: encoded.encodes,
+        quality: encoded.quality,
+        media: MediaReport::picture(
+            encoded.format.name(),
+            encoded.size,
+            encoded.frames,
+            duration.filter(|_| encoded.frames > 1),
+        ),
+        octets: encoded.bytes.into(),
+    };
+    (index, Ok(made))
+}
+
+/// Octets of the pixels a source holds.
+fn held(source: &image::Source) -> usize {
+    source
+        .frames()
+        .iter()
+        .map(|frame| frame.picture.data().len())
+        .sum()
+}
+
+/// The report on a plan that is not carried out: what would happen.
+#[must_use]
+pub fn report_of_plan(message: &Message, plan: &Plan, caps: &Capabilities) -> Report {
+    report(
+        message,
+        plan,
+        None,
+        &BTreeMap::new(),
+        caps,
+        Timing::default(),
+    )
+}
+
+fn finish(
+    message: &Message,
+    plan: &Plan,
+    assembled: Option<Assembled>,
+    made: &BTreeMap<usize, Made>,
+    engine: Engine<'_>,
+    ms: Timing,
+) -> Adapted {
+    let caps = engine.context.caps;
+    let report = report(message, plan, assembled.as_ref(), made, caps, ms);
+    let message = match plan.verdict {
+        Verdict::Refused => None,
+        Verdict::Unchanged => Some(message.clone()),
+        Verdict::Adapted => assembled.map(|assembled| assembled.message),
+    };
+    Adapted { message, report }
+}
+
+fn report(
+    message: &Message,
+    plan: &Plan,
+    assembled: Option<&Assembled>,
+    made: &BTreeMap<usize, Made>,
+    caps: &Capabilities,
+    ms: Timing,
+) -> Report {
+    let size_out = match (assembled, plan.verdict) {
+        (Some(assembled), _) => weight(&assembled.message),
+        (None, Verdict::Refused) => 0,
+        (None, _) => plan.size_in,
+    };
+    let parts = (0..plan.parts.len())
+        .filter_map(|index| part_report(index, message, plan, assembled, made))
+        .collect();
+    let mut warnings = plan.warnings.clone();
+    warnings.extend(
+        assembled
+            .into_iter()
+            .flat_map(|a| a.warnings.iter().cloned()),
+    );
+    Report {
+        schema: SCHEMA,
+        engine: concat!("remold ", env!("CARGO_PKG_VERSION")).to_owned(),
+        input: None,
+        input_sha256: None,
+        output: None,
+        device: DeviceReport::new(caps),
+        verdict: plan.verdict,
+        gate: plan.gate,
+        size_in: plan.size_in,
+        size_out,
+        limit: plan.limit,
+        parts,
+        smil: assembled
+            .as_ref()
+            .map_or(plan.smil, |assembled| assembled.smil),
+        notices: plan.notice.iter().cloned().collect(),
+        warnings,
+        ms,
+    }
+}
+
+fn part_report(
+    index: usize,
+    message: &Message,
+    plan: &Plan,
+    assembled: Option<&Assembled>,
+    made: &BTreeMap<usize, Made>,
+) -> Option<PartReport> {
+    let part = message.body.parts.get(index)?;
+    let planned = plan.parts.get(index)?;
+    let out = match assembled {
+        Some(assembled) => assembled
+            .places
+            .get(index)
+            .copied()
+            .flatten()
+            .and_then(|place| assembled.message.body.parts.get(place)),
+        None => Some(part).filter(|_| plan.verdict == Verdict::Unchanged),
+    };
+    let picture = made.get(&index);
+    let media_in = MediaReport::new(&planned.info);
+    Some(PartReport {
+        index,
+        name_in: part.name().map(str::to_owned),
+        type_in: part.content_type.media().to_owned(),
+        bytes_in: len(part),
+        action: action(&planned.fate, part, out),
+        name_out: out.and_then(Part::name).map(str::to_owned),
+        type_out: out
+            .map(|out| out.content_type.media().to_owned())
+            .or_else(|| {
+                planned_type(&planned.fate)
+                    .filter(|_| assembled.is_none())
+                    .map(str::to_owned)
+            }),
+        bytes_out: out.map(len),
+        media_out: picture
+            .map(|made| made.media.clone())
+            .or_else(|| out.map(|_| media_in.clone())),
+        media_in: Some(media_in),
+        reasons: planned.reasons.clone(),
+        encodes: picture.map_or(0, |made| made.encodes),
+        quality: picture.and_then(|made| made.quality),
+    })
+}
+
+fn planned_type(fate: &Fate) -> Option<&str> {
+    match fate {
+        Fate::Relabel(media) | Fate::Text { media, .. } => Some(media),
+        Fate::Image(job) => Some(&job.media),
+        Fate::Replace { .. } => Some("text/plain"),
+        Fate::Keep | Fate::Drop(_) => None,
+    }
+}
+
+fn action(fate: &Fate, part: &Part, out: Option<&Part>) -> ActionName {
+    match fate {
+        // The presentation is kept and yet follows the parts.
+        Fate::Keep if out.is_some_and(|out| out.data != part.data) => ActionName::Transcode,
+        Fate::Keep => ActionName::Keep,
+        Fate::Relabel(_) => ActionName::Relabel,
+        Fate::Image(_) | Fate::Text { .. } => ActionName::Transcode,
+        Fate::Replace { .. } => ActionName::Replace,
+        Fate::Drop(_) => ActionName::Drop,
+    }
+}
+
+fn len(part: &Part) -> u64 {
+    u64::try_from(part.data.len()).unwrap_or(u64::MAX)
+}

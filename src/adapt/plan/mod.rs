@@ -1,0 +1,205 @@
+//! The decision as a value: what will happen to each part, and why, before anything is encoded.
+//!
+//! `plan` is pure. What explains a message, what executes it and what reports on it all read the
+//! same [`Plan`].
+
+mod fate;
+mod fit;
+
+pub(super) use fate::charsets;
+pub use fate::{Fate, ImageJob};
+pub(super) use fit::image_target;
+
+use std::collections::BTreeMap;
+
+use super::inspect::{Inspected, Role, inspect};
+use super::notice::{Cause, Removed, compose};
+use super::policy::Policy;
+use super::report::{Gate, Reason, SmilOutcome, Verdict};
+use crate::limits::Limits;
+use crate::media::{MediaInfo, Registry};
+use crate::mms::{Field, Message};
+use crate::profile::Capabilities;
+
+/// The plan for one message and one device.
+#[derive(Debug, Clone)]
+pub struct Plan {
+    /// What will become of the message, as far as can be told without encoding.
+    pub verdict: Verdict,
+    /// The gate that ended the decision early.
+    pub gate: Option<Gate>,
+    /// Octets of the message as it came.
+    pub size_in: u64,
+    /// The limit in octets.
+    pub limit: Option<u64>,
+    /// One entry a part, in order.
+    pub parts: Vec<PartPlan>,
+    /// What will become of the presentation.
+    pub smil: SmilOutcome,
+    /// The notice to the recipient.
+    pub notice: Option<String>,
+    /// Oddities that a person should know of.
+    pub warnings: Vec<String>,
+}
+
+/// The plan for one part.
+#[derive(Debug, Clone)]
+pub struct PartPlan {
+    /// What the part is to adaptation.
+    pub role: Role,
+    /// What its octets are.
+    pub info: MediaInfo,
+    /// What will be done.
+    pub fate: Fate,
+    /// Why.
+    pub reasons: Vec<Reason>,
+}
+
+/// What a plan depends on besides the message.
+#[derive(Debug, Clone, Copy)]
+pub struct Context<'a> {
+    /// The receiving device. Gaps are already filled.
+    pub caps: &'a Capabilities,
+    /// The operator's choices.
+    pub policy: &'a Policy,
+    /// The codecs at hand.
+    pub registry: &'a Registry,
+    /// Bounds on what is read.
+    pub limits: &'a Limits,
+}
+
+/// Plans a message of `size_in` encoded octets for a device.
+#[must_use]
+pub fn plan(message: &Message, size_in: u64, context: Context<'_>) -> Plan {
+    plan_without(message, size_in, context, &BTreeMap::new())
+}
+
+/// Plans a message whose parts in `lost` turned out to be beyond saving: execution found that
+/// they do not decode or do not shrink enough.
+#[must_use]
+pub(super) fn plan_without(
+    message: &Message,
+    size_in: u64,
+    context: Context<'_>,
+    lost: &BTreeMap<usize, (Cause, Reason)>,
+) -> Plan {
+    let inspected = inspect(message, context.limits);
+    let limit = context
+        .caps
+        .max_message_size
+        .as_ref()
+        .map(|size| size.value);
+    let fits = limit.is_none_or(|limit| size_in <= limit);
+    let mut plan = Plan {
+        verdict: Verdict::Unchanged,
+        gate: None,
+        size_in,
+        limit,
+        parts: inspected.iter().map(keep).collect(),
+        smil: message
+            .body
+            .presentation()
+            .map_or(SmilOutcome::None, |_| SmilOutcome::Kept),
+        notice: None,
+        warnings: Vec::new(),
+    };
+    if let Some(gate) = closed_gate(message, context) {
+        plan.gate = Some(gate);
+        if !fits {
+            refuse(
+                &mut plan,
+                format!("{size_in} octets, and it must not be changed"),
+            );
+        }
+        return plan;
+    }
+    if !context.caps.takes_mms() {
+        // What is made is the text for the short message or the page behind the link.
+        plan.warnings
+            .push("the device takes no multimedia messages: send a link".to_owned());
+    }
+    for (slot, part) in plan.parts.iter_mut().zip(&inspected) {
+        let (fate, reasons) = fate::decide(part, &context);
+        (slot.fate, slot.reasons) = match lost.get(&part.index) {
+            Some((cause, reason)) => (
+                Fate::Drop(*cause),
+                reasons.into_iter().chain([reason.clone()]).collect(),
+            ),
+            None => (fate, reasons),
+        };
+    }
+    let untouched = plan
+        .parts
+        .iter()
+        .all(|part| matches!(part.fate, Fate::Keep));
+    if untouched && fits {
+        let protected = plan.parts.iter().any(|part| part.role == Role::Drm);
+        plan.gate = Some(if protected { Gate::Drm } else { Gate::Fits });
+        return plan;
+    }
+    plan.verdict = Verdict::Adapted;
+    if plan.smil == SmilOutcome::Kept {
+        plan.smil = SmilOutcome::Rewritten;
+    }
+    fit::fit(message, &inspected, &mut plan, &context);
+    plan
+}
+
+/// The notice for the parts of a plan that go.
+fn notice(plan: &Plan, message: &Message, context: &Context<'_>) -> Option<String> {
+    if !context.policy.notices {
+        return None;
+    }
+    let removed: Vec<Removed> = plan
+        .parts
+        .iter()
+        .zip(&message.body.parts)
+        .filter_map(|(planned, part)| match planned.fate {
+            Fate::Drop(cause) if planned.role != Role::Presentation => Some(Removed {
+                name: part.name().map(str::to_owned),
+                kind: planned.role.kind(),
+                cause,
+            }),
+            _ => None,
+        })
+        .collect();
+    let languages = context
+        .caps
+        .languages
+        .as_ref()
+        .map(|l| l.value.as_slice())
+        .unwrap_or_default();
+    compose(
+        &removed,
+        languages,
+        &context.policy.language,
+        context.policy.link.as_deref(),
+    )
+}
+
+fn keep(inspected: &Inspected<'_>) -> PartPlan {
+    PartPlan {
+        role: inspected.role,
+        info: inspected.info.clone(),
+        fate: Fate::Keep,
+        reasons: Vec::new(),
+    }
+}
+
+fn refuse(plan: &mut Plan, why: String) {
+    plan.verdict = Verdict::Refused;
+    plan.warnings.push(why);
+}
+
+/// The gates that forbid any change: the sender's and the device's.
+fn closed_gate(message: &Message, context: Context<'_>) -> Option<Gate> {
+    if message.headers.flag(Field::AdaptationAllowed) == Some(false) {
+        return Some(Gate::AdaptationNotAllowed);
+    }
+    let suppresses = context
+        .caps
+        .suppress_adaptation
+        .as_ref()
+        .is_some_and(|s| s.value);
+    (suppresses && !context.policy.ignore_device_suppression).then_some(Gate::DeviceSuppresses)
+}

@@ -1,0 +1,29 @@
+//! `remold media`: one medium, without a message around it.
+
+mod convert;
+mod probe;
+
+use clap::Subcommand;
+
+use super::{CliError, Exit};
+
+#[derive(Debug, clap::Args)]
+pub(super) struct Args {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Show what the octets really are: type, codec, size, frames, duration, rotation
+    Probe(probe::Args),
+    /// Make another format of a medium, or a smaller one
+    Convert(convert::Args),
+}
+
+pub(super) fn run(args: Args) -> Result<Exit, CliError> {
+    match args.command {
+        Command::Probe(args) => probe::run(args),
+        Command::Convert(args) => convert::run(args),
+    }
+}

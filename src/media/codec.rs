@@ -1,0 +1,295 @@
+//! The traits every codec implements, built in or plugged in.
+//!
+//! A *codec* is a value that lives as long as the registry and is shared by all threads; opening
+//! it gives a *stream* that one thread uses and drops. Codecs are never called directly:
+//! [`guard`](super::guard) stands in front of all of them.
+
+use bytes::Bytes;
+
+use super::cancel::Cancel;
+use super::error::MediaError;
+use super::info::{Codec, Format};
+use super::picture::{Frame, Packet, PcmBlock, Plays, VideoFrame};
+use crate::dimensions::Dimensions;
+use crate::limits::Limits;
+
+/// Reads pictures of some formats.
+pub trait ImageDecoder: Send + Sync {
+    /// The name by which it is switched on and off, unique among image decoders.
+    fn name(&self) -> &str;
+
+    /// The formats it reads.
+    fn formats(&self) -> &[Format];
+
+    /// Reads the header of `data`, and no more: nothing here may allocate in proportion to the
+    /// picture, since the header is checked against the limits only afterwards.
+    ///
+    /// # Errors
+    ///
+    /// [`MediaError::Malformed`], [`MediaError::Unsupported`] or [`MediaError::Limit`].
+    fn open(
+        &self,
+        data: &Bytes,
+        options: &DecodeOptions,
+    ) -> Result<Box<dyn ImageStream>, MediaError>;
+}
+
+/// What a decoder is asked for.
+#[derive(Debug, Clone)]
+pub struct DecodeOptions {
+    /// The format the data was found to have.
+    pub format: Format,
+    /// Whether frames after the first are wanted.
+    pub animation: bool,
+    /// The smallest picture, as stored, that is still of use. A decoder that can decode at 1/2,
+    /// 1/4 or 1/8 cheaply may deliver the smallest such size that is not below it on either side;
+    /// any other ignores the hint.
+    pub at_least: Option<Dimensions>,
+    /// Bounds on what it may allocate.
+    pub limits: Limits,
+    /// Checked between rows where the decoder can, else between frames.
+    pub cancel: Cancel,
+}
+
+/// A picture being decoded.
+pub trait ImageStream {
+    /// What the header said.
+    fn header(&self) -> &ImageHeader;
+
+    /// The next frame, or `None` after the last.
+    ///
+    /// # Errors
+    ///
+    /// [`MediaError::Malformed`], [`MediaError::Limit`] or [`MediaError::Cancelled`]. A stream
+    /// that has failed is not asked again.
+    fn next_frame(&mut self) -> Result<Option<Frame>, MediaError>;
+
+    /// What was wrong with the picture so far and did not stop it.
+    fn warnings(&self) -> &[String] {
+        &[]
+    }
+}
+
+/// The header of a picture.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ImageHeader {
+    /// Pixels as stored, before the orientation is applied.
+    pub size: Dimensions,
+    /// EXIF orientation, 1..=8.
+    pub orientation: u8,
+    /// Frames, where the header tells.
+    pub frames: Option<u32>,
+    /// How often an animation is played.
+    pub plays: Plays,
+    /// An embedded ICC profile.
+    pub icc: Option<Vec<u8>>,
+    /// Octets the decoder will allocate to deliver one frame, its own tables included.
+    pub decode_bytes: u64,
+}
+
+impl ImageHeader {
+    /// The header of a still, upright picture of which nothing else is known.
+    #[must_use]
+    pub fn new(size: Dimensions, decode_bytes: u64) -> Self {
+        Self {
+            size,
+            orientation: 1,
+            frames: Some(1),
+            plays: Plays::Times(1),
+            icc: None,
+            decode_bytes,
+        }
+    }
+}
+
+/// Writes pictures of one format.
+pub trait ImageEncoder: Send + Sync {
+    /// The name by which it is switched on and off, unique among image encoders.
+    fn name(&self) -> &str;
+
+    /// The format it writes.
+    fn format(&self) -> Format;
+
+    /// Whether the format has transparency. Where not, frames come flattened.
+    fn alpha(&self) -> bool;
+
+    /// Whether it can write more than one frame. Where not, it gets one.
+    fn animation(&self) -> bool;
+
+    /// Writes `frames`: at least one, all of one size, none with metadata. The same input gives
+    /// the same octets.
+    ///
+    /// # Errors
+    ///
+    /// [`MediaError::Unsupported`] where the format cannot hold the picture, or
+    /// [`MediaError::Cancelled`].
+    fn encode(
+        &self,
+        frames: &[Frame],
+        settings: &ImageSettings,
+        cancel: &Cancel,
+    ) -> Result<Vec<u8>, MediaError>;
+}
+
+/// How a picture is to be written.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ImageSettings {
+    /// 1..=100 on JPEG's usual scale; formats without quality ignore it.
+    pub quality: u8,
+    /// The most colours of a palette, 2..=256; `None` leaves it to the format.
+    pub colours: Option<u16>,
+    /// Whether gradients that the palette lacks are dithered.
+    pub dither: bool,
+    /// How often an animation is played.
+    pub plays: Plays,
+    /// Octets the result should stay under. An encoder with a rate control of its own lowers the
+    /// quality until it does; the others ignore this and are called again with other settings.
+    pub max_bytes: Option<u64>,
+}
+
+/// A stage that turns a stream of `In` into a stream of `Out`: push one, pull until `None`,
+/// push the next, and so on; after the last `finish`, then pull until `None`.
+pub trait Stage<In, Out> {
+    /// Takes one more.
+    ///
+    /// # Errors
+    ///
+    /// Any [`MediaError`]. A stage that has failed is not used again.
+    fn push(&mut self, input: In) -> Result<(), MediaError>;
+
+    /// Says that no more will be pushed.
+    ///
+    /// # Errors
+    ///
+    /// As [`push`](Self::push).
+    fn finish(&mut self) -> Result<(), MediaError>;
+
+    /// The next result that is ready.
+    ///
+    /// # Errors
+    ///
+    /// As [`push`](Self::push).
+    fn pull(&mut self) -> Result<Option<Out>, MediaError>;
+}
+
+/// Decodes sound of some codecs. Containers are taken apart before.
+pub trait AudioDecoder: Send + Sync {
+    /// The name by which it is switched on and off, unique among audio decoders.
+    fn name(&self) -> &str;
+
+    /// The codecs it reads.
+    fn codecs(&self) -> &[Codec];
+
+    /// Starts on a track.
+    ///
+    /// # Errors
+    ///
+    /// [`MediaError::Malformed`] or [`MediaError::Unsupported`].
+    fn open(
+        &self,
+        track: &AudioFormat,
+        limits: &Limits,
+        cancel: &Cancel,
+    ) -> Result<Box<dyn Stage<Packet, PcmBlock>>, MediaError>;
+}
+
+/// Encodes sound.
+pub trait AudioEncoder: Send + Sync {
+    /// The name by which it is switched on and off, unique among audio encoders.
+    fn name(&self) -> &str;
+
+    /// The codec it writes.
+    fn codec(&self) -> Codec;
+
+    /// Starts a track. The stage accepts blocks of `track`'s rate and channels alone.
+    ///
+    /// # Errors
+    ///
+    /// [`MediaError::Unsupported`] for a rate, channels or a bit rate the codec does not have.
+    fn open(
+        &self,
+        track: &AudioFormat,
+        target: &RateTarget,
+        cancel: &Cancel,
+    ) -> Result<Box<dyn Stage<PcmBlock, Packet>>, MediaError>;
+}
+
+/// What a container knows of a track of sound.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AudioFormat {
+    /// The codec.
+    pub codec: Codec,
+    /// Samples per second.
+    pub sample_rate: u32,
+    /// Channels.
+    pub channels: u16,
+    /// The codec's own configuration, as the container holds it.
+    pub config: Bytes,
+}
+
+/// How many octets a track may take.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct RateTarget {
+    /// Mean bits per second.
+    pub bit_rate: Option<u64>,
+    /// Octets of all packets together; never exceeded. The encoder chooses the bit rate from it
+    /// and from `duration_us`, which must then be given.
+    pub max_bytes: Option<u64>,
+    /// Length of the track in microseconds.
+    pub duration_us: Option<u64>,
+}
+
+/// Decodes moving pictures of some codecs. Containers are taken apart before.
+pub trait VideoDecoder: Send + Sync {
+    /// The name by which it is switched on and off, unique among video decoders.
+    fn name(&self) -> &str;
+
+    /// The codecs it reads.
+    fn codecs(&self) -> &[Codec];
+
+    /// Starts on a track. Frames come out in the order they are shown.
+    ///
+    /// # Errors
+    ///
+    /// [`MediaError::Malformed`], [`MediaError::Unsupported`] or [`MediaError::Limit`].
+    fn open(
+        &self,
+        track: &VideoFormat,
+        limits: &Limits,
+        cancel: &Cancel,
+    ) -> Result<Box<dyn Stage<Packet, VideoFrame>>, MediaError>;
+}
+
+/// Encodes moving pictures.
+pub trait VideoEncoder: Send + Sync {
+    /// The name by which it is switched on and off, unique among video encoders.
+    fn name(&self) -> &str;
+
+    /// The codec it writes.
+    fn codec(&self) -> Codec;
+
+    /// Starts a track. The stage accepts frames of `track`'s size alone.
+    ///
+    /// # Errors
+    ///
+    /// [`MediaError::Unsupported`] for a size, frame rate or bit rate the codec does not have.
+    fn open(
+        &self,
+        track: &VideoFormat,
+        target: &RateTarget,
+        cancel: &Cancel,
+    ) -> Result<Box<dyn Stage<VideoFrame, Packet>>, MediaError>;
+}
+
+/// What a container knows of a track of moving pictures.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct VideoFormat {
+    /// The codec.
+    pub codec: Codec,
+    /// Coded pixels.
+    pub size: Dimensions,
+    /// Frames per 1000 seconds, where it is steady.
+    pub millihertz: Option<u32>,
+    /// The codec's own configuration, as the container holds it.
+    pub config: Bytes,
+}

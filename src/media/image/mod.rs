@@ -1,0 +1,46 @@
+//! Pictures: decoding, fitting, encoding.
+//!
+//! [`Source::open`] decodes once, into pixels that are upright, sRGB, 8 bits deep and no larger
+//! than needed; [`Source::encode`] makes as many results from them as are asked for.
+
+mod colour;
+mod convert;
+mod decode;
+mod estimate;
+mod gif;
+mod jpeg;
+mod palette;
+mod png;
+mod source;
+mod target;
+mod transform;
+mod wbmp;
+
+use std::sync::Arc;
+
+pub use convert::{Converted, acceptable, convert};
+pub use estimate::{Point, estimate};
+pub use source::{CEILING_QUALITY, DEFAULT_QUALITY, Source};
+pub use target::{Encoded, ImageTarget};
+pub use transform::fit_box;
+
+use super::codec::{ImageDecoder, ImageEncoder};
+
+/// The built-in codecs that read pictures.
+pub(super) fn decoders() -> Vec<Arc<dyn ImageDecoder>> {
+    vec![
+        Arc::new(decode::ImageCrate),
+        Arc::new(gif::GifDecoder),
+        Arc::new(wbmp::WbmpDecoder),
+    ]
+}
+
+/// The built-in codecs that write pictures.
+pub(super) fn encoders() -> Vec<Arc<dyn ImageEncoder>> {
+    vec![
+        Arc::new(jpeg::JpegEncoder),
+        Arc::new(png::PngEncoder),
+        Arc::new(gif::GifEncoder),
+        Arc::new(wbmp::WbmpEncoder),
+    ]
+}

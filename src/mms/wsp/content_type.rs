@@ -1,0 +1,631 @@
+//! Content-type values and their typed parameters (WAP-230-WSP sections 8.4.2.4 and 8.4.2.24).
+
+use crate::mms::charset;
+use crate::mms::content_type::{ContentType, Param};
+use crate::mms::error::{DecodeError, EncodeError};
+use crate::mms::message::{Disposition, DispositionKind};
+
+use super::tables::{header_name, media_code, media_name};
+use super::text::{is_token_text, plain_text};
+use super::writer::bad_text;
+use super::{Notes, Reader, Value, Writer};
+
+/// What a type is taken for whose code or name means nothing.
+const UNKNOWN: &str = "application/octet-stream";
+
+/// Parameters that are read; real types have a handful, and each costs more memory than octets.
+const MOST_PARAMETERS: usize = 32;
+
+/// How the value of a well-known parameter is coded.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Kind {
+    Charset,
+    FieldName,
+    Media,
+    Number,
+    Quality,
+    Text,
+    Version,
+}
+
+/// Code, name and coding of the well-known parameters.
+const PARAMETERS: [(u8, &str, Kind); 29] = [
+    (0x00, "q", Kind::Quality),
+    (0x01, "charset", Kind::Charset),
+    (0x02, "level", Kind::Version),
+    (0x03, "type", Kind::Media),
+    (0x05, "name", Kind::Text),
+    (0x06, "filename", Kind::Text),
+    (0x07, "differences", Kind::FieldName),
+    (0x08, "padding", Kind::Number),
+    (0x09, "type", Kind::Media),
+    (0x0A, "start", Kind::Text),
+    (0x0B, "start-info", Kind::Text),
+    (0x0C, "comment", Kind::Text),
+    (0x0D, "domain", Kind::Text),
+    (0x0E, "max-age", Kind::Number),
+    (0x0F, "path", Kind::Text),
+    (0x10, "secure", Kind::Text),
+    (0x11, "sec", Kind::Number),
+    (0x12, "mac", Kind::Text),
+    (0x13, "creation-date", Kind::Number),
+    (0x14, "modification-date", Kind::Number),
+    (0x15, "read-date", Kind::Number),
+    (0x16, "size", Kind::Number),
+    (0x17, "name", Kind::Text),
+    (0x18, "filename", Kind::Text),
+    (0x19, "start", Kind::Text),
+    (0x1A, "start-info", Kind::Text),
+    (0x1B, "comment", Kind::Text),
+    (0x1C, "domain", Kind::Text),
+    (0x1D, "path", Kind::Text),
+];
+
+/// Reads a content-type value in any of its forms. Parameters that make no sense are noted and
+/// left out; a charset is given by its IANA name, or as `mib-N` where it has none here.
+///
+/// # Errors
+/// Where the value has no end.
+pub fn read_content_type(
+    reader: &mut Reader<'_>,
+    notes: &mut Notes,
+) -> Result<ContentType, DecodeError> {
+    let start = reader.offset();
+    Ok(match reader.value("Content-Type")? {
+        Value::Data(mut data) if !data.is_empty() => {
+            let media = data.value("a media type")?;
+            let mut content_type = media_type(media, start, notes);
+            for param in read_params(data, notes) {
+                content_type.push_param(&param.name, param.value);
+            }
+            content_type
+        }
+        value => media_type(value, start, notes),
+    })
+}
+
+/// Writes a content-type value: the one-octet code where there is one, else text; parameters in
+/// the codings that the oldest readers know.
+///
+/// # Errors
+/// [`EncodeError::BadText`] where a name or a value has no coding.
+pub fn write_content_type(
+    writer: &mut Writer,
+    content_type: &ContentType,
+) -> Result<(), EncodeError> {
+    if content_type.params().is_empty() {
+        return write_media(writer, content_type.media());
+    }
+    writer.counted(|writer| {
+        write_media(writer, content_type.media())?;
+        content_type
+            .params()
+            .iter()
+            .try_for_each(|param| write_param(writer, param))
+    })
+}
+
+/// Reads a Content-Disposition value.
+///
+/// # Errors
+/// Where the value has no end.
+pub fn read_disposition(
+    reader: &mut Reader<'_>,
+    notes: &mut Notes,
+) -> Result<Disposition, DecodeError> {
+    let start = reader.offset();
+    let (kind, params) = match reader.value("Content-Disposition")? {
+        Value::Data(mut data) if !data.is_empty() => {
+            let kind = data.value("a disposition")?;
+            (kind, read_params(data, notes))
+        }
+        kind => (kind, Vec::new()),
+    };
+    let kind = match kind {
+        Value::Short(0x80) => DispositionKind::FormData,
+        Value::Short(0x81) => DispositionKind::Attachment,
+        Value::Short(0x82) => DispositionKind::Inline,
+        Value::Text(text) => {
+            let text = plain_text(text, start, notes);
+            match text.to_ascii_lowercase().as_str() {
+                _ if !is_token_text(text.as_bytes()) => {
+                    notes.add(start, "an unknown disposition, taken as attachment");
+                    DispositionKind::Attachment
+                }
+                "form-data" => DispositionKind::FormData,
+                "attachment" => DispositionKind::Attachment,
+                "inline" => DispositionKind::Inline,
+                _ => DispositionKind::Other(text),
+            }
+        }
+        Value::Short(_) | Value::Data(_) => {
+            notes.add(start, "an unknown disposition, taken as attachment");
+            DispositionKind::Attachment
+        }
+    };
+    let mut filename = None;
+    let mut others = Vec::new();
+    for param in params {
+        if param.name == "filename" && filename.is_none() {
+            filename = Some(param.value);
+        } else {
+            others.push(param);
+        }
+    }
+    Ok(Disposition {
+        kind,
+        filename,
+        params: others,
+    })
+}
+
+/// Writes a Content-Disposition value.
+///
+/// # Errors
+/// [`EncodeError::BadText`] where a name or a value has no coding.
+pub fn write_disposition(
+    writer: &mut Writer,
+    disposition: &Disposition,
+) -> Result<(), EncodeError> {
+    writer.counted(|writer| {
+        match &disposition.kind {
+            DispositionKind::FormData => writer.code(0),
+            DispositionKind::Attachment => writer.code(1),
+            DispositionKind::Inline => writer.code(2),
+            DispositionKind::Other(kind) if is_token_text(kind.as_bytes()) => {
+                writer.text(kind, "Content-Disposition")?;
+            }
+            DispositionKind::Other(_) => return Err(bad_text("Content-Disposition")),
+        }
+        if let Some(filename) = &disposition.filename {
+            writer.code(0x06);
+            write_text_value(writer, filename, "filename")?;
+        }
+        disposition
+            .params
+            .iter()
+            .try_for_each(|param| write_param(writer, param))
+    })
+}
+
+/// The media type that a value of any form stands for.
+pub(crate) fn media_value(value: Value<'_>, offset: usize, notes: &mut Notes) -> String {
+    media_type(value, offset, notes).media().to_owned()
+}
+
+fn media_type(value: Value<'_>, offset: usize, notes: &mut Notes) -> ContentType {
+    let code = match value {
+        Value::Short(octet) => Some(u64::from(octet & 0x7F)),
+        Value::Data(data) => super::long_integer(data.rest()),
+        Value::Text(text) => return textual_type(&plain_text(text, offset, notes), offset, notes),
+    };
+    ContentType::new(code.and_then(media_name).unwrap_or_else(|| {
+        notes.add(offset, "an unknown media type code");
+        UNKNOWN
+    }))
+}
+
+/// A type in text, behind which some senders put MIME parameters.
+fn textual_type(text: &str, offset: usize, notes: &mut Notes) -> ContentType {
+    let mut pieces = text.split(';');
+    let media = pieces.next().unwrap_or_default().trim();
+    if !is_media(media) {
+        notes.add(offset, "a malformed media type");
+        return ContentType::new(UNKNOWN);
+    }
+    let mut content_type = ContentType::new(media);
+    let pairs = pieces.filter_map(|piece| piece.split_once('='));
+    for (name, value) in pairs.take(MOST_PARAMETERS) {
+        let name = name.trim();
+        if is_token_text(name.as_bytes()) {
+            content_type.push_param(name, value.trim().trim_matches('"'));
+        }
+    }
+    content_type
+}
+
+fn write_media(writer: &mut Writer, media: &str) -> Result<(), EncodeError> {
+    match media_code(media) {
+        Some(code) => writer.code(code),
+        None if !is_media(media) => return Err(bad_text("Content-Type")),
+        None => writer.text(media, "Content-Type")?,
+    }
+    Ok(())
+}
+
+/// Whether text may stand for a media type: parameters and white space would not come back.
+fn is_media(text: &str) -> bool {
+    let may = |octet: u8| octet.is_ascii_graphic() && octet != b';';
+    !text.is_empty() && text.bytes().all(may)
+}
+
+/// Parameters up to the end of their value. What cannot be read ends them with a note: the value
+/// around them is delimited already.
+fn read_params(mut reader: Reader<'_>, notes: &mut Notes) -> Vec<Param> {
+    let mut params = Vec::new();
+    while !reader.is_empty() {
+        let start = reader.offset();
+        if params.len() >= MOST_PARAMETERS {
+            notes.add(start, "too many parameters, the rest left out");
+            break;
+        }
+        match read_param(&mut reader, notes) {
+            Ok(Some(param)) => params.push(param),
+            Ok(None) => notes.add(start, "an unknown parameter, left out"),
+            Err(_) => {
+                notes.add(start, "malformed parameters, left out");
+                break;
+            }
+        }
+    }
+    params
+}
+
+fn read_param(reader: &mut Reader<'_>, notes: &mut Notes) -> Result<Option<Param>, DecodeError> {
+    let start = reader.offset();
+    let (name, kind) = match reader.value("a parameter")? {
+        Value::Short(octet) => {
+            let code = octet & 0x7F;
+            match PARAMETERS.iter().find(|row| row.0 == code) {
+                Some((_, name, kind)) => ((*name).to_owned(), *kind),
+                None => {
+                    reader.value("a parameter")?;
+                    return Ok(None);
+                }
+            }
+        }
+        Value::Text(name) => {
+            let name = plain_text(name, start, notes).to_ascii_lowercase();
+            if !is_token_text(name.as_bytes()) {
+                return Err(reader.malformed("a parameter"));
+            }
+            let kind = match name.as_str() {
+                "charset" => Kind::Charset,
+                _ => Kind::Text,
+            };
+            (name, kind)
+        }
+        Value::Data(_) => {
+            reader.value("a parameter")?;
+            return Ok(None);
+        }
+    };
+    let value = read_param_value(reader, kind, notes)?;
+    Ok(Some(Param { name, value }))
+}
+
+fn read_param_value(
+    reader: &mut Reader<'_>,
+    kind: Kind,
+    notes: &mut Notes,
+) -> Result<String, DecodeError> {
+    let start = reader.offset();
+    if kind == Kind::Quality {
+        return Ok(quality_text(reader.uintvar("q")?));
+    }
+    let (number, is_long) = match reader.value("a parameter")? {
+        Value::Text(text) if kind == Kind::Charset => {
+            let text = plain_text(text, start, notes);
+            let text = text.trim_matches('"');
+            let known = charset::mib(text).and_then(charset::name);
+            return Ok(known.map_or_else(|| text.to_owned(), str::to_owned));
+        }
+        Value::Text(text) => return Ok(param_text(text, start, notes)),
+        Value::Data(data) if data.is_empty() => return Ok(String::new()),
+        Value::Data(data) => match super::long_integer(data.rest()) {
+            Some(number) => (number, true),
+            None => return Err(data.malformed("a parameter")),
+        },
+        Value::Short(octet) => (u64::from(octet & 0x7F), false),
+    };
+    Ok(match kind {
+        Kind::Charset if number == 0 => "*".to_owned(),
+        Kind::Charset => u32::try_from(number)
+            .ok()
+            .and_then(charset::name)
+            .map_or_else(|| format!("mib-{number}"), str::to_owned),
+        Kind::Media => media_name(number).map_or_else(|| number.to_string(), str::to_owned),
+        Kind::Version if !is_long => {
+            let (major, minor) = (number >> 4, number & 0x0F);
+            if minor == 0x0F {
+                major.to_string()
+            } else {
+                format!("{major}.{minor}")
+            }
+        }
+        Kind::FieldName if !is_long => u8::try_from(number)
+            .ok()
+            .and_then(header_name)
+            .map_or_else(|| number.to_string(), str::to_owned),
+        _ => number.to_string(),
+    })
+}
+
+/// A Text-value: one quotation mark in front is its coding, and one behind is a common mistake.
+pub(crate) fn param_text(octets: &[u8], offset: usize, notes: &mut Notes) -> String {
+    match octets.strip_prefix(b"\"") {
+        Some(quoted) => {
+            let closed = quoted.strip_suffix(b"\"");
+            let inner = closed.filter(|_| !quoted.starts_with(b"\""));
+            plain_text(inner.unwrap_or(quoted), offset, notes)
+        }
+        None => plain_text(octets, offset, notes),
+    }
+}
+
+/// Writes a Text-value: quoted only where the text itself begins with a quotation mark.
+pub(crate) fn write_text_value(
+    writer: &mut Writer,
+    text: &str,
+    what: &str,
+) -> Result<(), EncodeError> {
+    if text.starts_with('"') {
+        writer.quoted(text, what)
+    } else {
+        writer.text(text, what)
+    }
+}
+
+fn write_param(writer: &mut Writer, param: &Param) -> Result<(), EncodeError> {
+    let Param { name, value } = param;
+    let known = PARAMETERS
+        .iter()
+        .find(|row| row.1.eq_ignore_ascii_case(name) && row.0 != 0x03);
+    if let Some((code, _, kind)) = known
+        && write_known(writer, *code, *kind, value, name)?
+    {
+        return Ok(());
+    }
+    if !is_token_text(name.as_bytes()) {
+        return Err(bad_text(name));
+    }
+    writer.text(name, name)?;
+    write_text_value(writer, value, name)
+}
+
+/// Writes a parameter in its typed coding. `false` where the value does not fit that coding.
+fn write_known(
+    writer: &mut Writer,
+    code: u8,
+    kind: Kind,
+    value: &str,
+    name: &str,
+) -> Result<bool, EncodeError> {
+    match kind {
+        Kind::Text if matches!(code, 0x10 | 0x12) => return Ok(false),
+        Kind::Text => {
+            writer.code(code);
+            write_text_value(writer, value, name)?;
+        }
+        Kind::Charset => {
+            let Some(mib) = charset_number(value) else {
+                return Ok(false);
+            };
+            writer.code(code);
+            writer.integer(u64::from(mib));
+        }
+        Kind::Media => {
+            // A number stands for a type: only one that no type has is written as what it is.
+            let number = value.parse::<u64>().ok();
+            let number = number.filter(|n| n.to_string() == value && media_name(*n).is_none());
+            if let Some(number) = number {
+                writer.code(0x03);
+                writer.integer(number);
+            } else if value.trim() == value && !value.is_empty() && value.is_ascii() {
+                writer.code(code);
+                match media_code(value) {
+                    Some(media) => writer.code(media),
+                    None => write_text_value(writer, value, name)?,
+                }
+            } else {
+                return Ok(false);
+            }
+        }
+        Kind::Number => {
+            let number = value.parse::<u64>().ok();
+            let Some(number) = number.filter(|n| n.to_string() == value) else {
+                return Ok(false);
+            };
+            writer.code(code);
+            if matches!(code, 0x13..=0x15) {
+                writer.long_integer(number);
+            } else {
+                writer.integer(number);
+            }
+        }
+        Kind::Quality => {
+            let Some(quality) = quality_number(value) else {
+                return Ok(false);
+            };
+            writer.code(code);
+            writer.uintvar(quality);
+        }
+        Kind::FieldName | Kind::Version => return Ok(false),
+    }
+    Ok(true)
+}
+
+fn charset_number(name: &str) -> Option<u32> {
+    if name == "*" {
+        return Some(0);
+    }
+    let number = name.strip_prefix("mib-").and_then(|n| n.parse().ok());
+    number.or_else(|| charset::mib(name))
+}
+
+/// A Q-value as text: 1..=100 are hundredths from 0, 101..=1099 thousandths.
+fn quality_text(value: u32) -> String {
+    let thousandths = match value {
+        0 => 0,
+        1..=100 => (value - 1) * 10,
+        _ => value.saturating_sub(100).min(1000),
+    };
+    if thousandths == 1000 {
+        return "1".to_owned();
+    }
+    let text = format!("0.{thousandths:03}");
+    text.trim_end_matches('0').trim_end_matches('.').to_owned()
+}
+
+fn quality_number(text: &str) -> Option<u32> {
+    let fraction = match text {
+        "0" => "",
+        _ => text.strip_prefix("0.")?,
+    };
+    if fraction.len() > 3 || !fraction.bytes().all(|octet| octet.is_ascii_digit()) {
+        return None;
+    }
+    let thousandths: u32 = format!("{fraction:0<3}").parse().ok()?;
+    Some(if thousandths.is_multiple_of(10) {
+        thousandths / 10 + 1
+    } else {
+        thousandths + 100
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(octets: &[u8]) -> (ContentType, usize) {
+        let mut notes = Notes::new();
+        let mut reader = Reader::new(octets);
+        let read = read_content_type(&mut reader, &mut notes).unwrap();
+        assert!(reader.is_empty(), "{octets:X?}");
+        (read, notes.into_warnings().len())
+    }
+
+    fn written(content_type: &ContentType) -> Vec<u8> {
+        let mut writer = Writer::default();
+        write_content_type(&mut writer, content_type).unwrap();
+        writer.into_octets()
+    }
+
+    #[test]
+    fn related_is_written_as_phones_write_it() {
+        let related = ContentType::new("application/vnd.wap.multipart.related")
+            .with("start", "<smil>")
+            .with("type", "application/smil");
+        let wire = b"\x1B\xB3\x8A<smil>\0\x89application/smil\0";
+        assert_eq!(written(&related), wire);
+        assert_eq!(read(wire), (related, 0));
+        let (swapped, _) = read(b"\x1B\xB3\x89application/smil\0\x8A<smil>\0");
+        assert_eq!(swapped.param("start"), Some("<smil>"));
+    }
+
+    #[test]
+    fn old_and_new_parameter_codings_read_the_same() {
+        for wire in [
+            &b"\x0A\x9E\x81\xEA\x85a.jpg\0"[..],
+            b"\x0A\x9E\x81\xEA\x97a.jpg\0",
+            b"\x0B\x9E\x81\xEA\x97\"a.jpg\0",
+            b"\x0C\x9E\x81\xEA\x85\"a.jpg\"\0",
+            b"\x0F\x9E\x81\x01\x6Aname\0a.jpg\0",
+        ] {
+            let (found, warnings) = read(wire);
+            assert_eq!(found.to_string(), "image/jpeg; charset=utf-8; name=a.jpg");
+            assert_eq!(warnings, 0);
+        }
+    }
+
+    #[test]
+    fn every_parameter_comes_back() {
+        let mut all = ContentType::new("text/plain");
+        for (name, value) in [
+            ("q", "0.5"),
+            ("q", "0.333"),
+            ("charset", "utf-16"),
+            ("charset", "mib-9999"),
+            ("charset", "x-klingon"),
+            ("charset", "*"),
+            ("type", "application/smil"),
+            ("type", "image/gif"),
+            ("type", "99"),
+            ("name", "\"quoted\""),
+            ("name", "\""),
+            ("name", ""),
+            ("filename", "é.jpg"),
+            ("size", "100000"),
+            ("size", "big"),
+            ("creation-date", "1700000000"),
+            ("secure", ""),
+            ("level", "1.2"),
+            ("x-mine", "a b"),
+        ] {
+            all.push_param(name, value);
+        }
+        assert_eq!(read(&written(&all)), (all, 0));
+    }
+
+    #[test]
+    fn a_value_that_looks_like_a_code_comes_back() {
+        for wire in [
+            &b"\x05\x83\x890\0\0"[..],
+            b"\x05\x83\x891\0\0",
+            b"\x05\x83\x81\x01\0\0",
+            b"\x05\x83\x81\x01\x80\0",
+        ] {
+            let (found, _) = read(wire.get(..6).unwrap());
+            assert_eq!(read(&written(&found)).0, found, "{wire:X?}");
+        }
+    }
+
+    #[test]
+    fn parameters_are_bounded() {
+        let mut many = ContentType::new("text/plain");
+        for _ in 0..MOST_PARAMETERS {
+            many.push_param("name", "a");
+        }
+        assert_eq!(read(&written(&many)), (many.clone(), 0));
+        let mut over = many.clone();
+        over.push_param("name", "a");
+        assert_eq!(read(&written(&over)), (many, 1));
+    }
+
+    #[test]
+    fn odd_types_are_noted_and_replaced() {
+        assert_eq!(read(b"\xD9"), (ContentType::new(UNKNOWN), 1));
+        assert_eq!(read(b"\0"), (ContentType::new(UNKNOWN), 1));
+        let (found, warnings) = read(b"text/plain; Charset=utf-8\0");
+        assert_eq!((found.charset(), warnings), (Some("utf-8"), 0));
+        let (found, warnings) = read(b"\x03\x83\x85a");
+        assert_eq!((found.params().len(), warnings), (0, 1));
+        assert_eq!(read(b"\x03\x02\x03\x05").0.media(), "text/calendar");
+    }
+
+    #[test]
+    fn types_and_names_that_would_break_the_coding_are_refused() {
+        for media in ["", "a/b; c=d", " a/b", "a/é", "a/b\r\n"] {
+            let mut writer = Writer::default();
+            let refused = write_content_type(&mut writer, &ContentType::new(media));
+            assert!(refused.is_err(), "{media:?}");
+        }
+        let bad_name = ContentType::new("a/b").with("a b", "c");
+        assert!(write_content_type(&mut Writer::default(), &bad_name).is_err());
+    }
+
+    #[test]
+    fn dispositions_come_back() {
+        for kind in [
+            DispositionKind::Attachment,
+            DispositionKind::FormData,
+            DispositionKind::Inline,
+            DispositionKind::Other("x-mine".to_owned()),
+        ] {
+            let disposition = Disposition {
+                kind,
+                filename: Some("a.jpg".to_owned()),
+                params: vec![Param {
+                    name: "size".to_owned(),
+                    value: "7".to_owned(),
+                }],
+            };
+            let mut writer = Writer::default();
+            write_disposition(&mut writer, &disposition).unwrap();
+            let octets = writer.into_octets();
+            let mut notes = Notes::new();
+            let read = read_disposition(&mut Reader::new(&octets), &mut notes);
+            assert_eq!(read, Ok(disposition));
+        }
+    }
+}
