@@ -1,6 +1,8 @@
 //! What can be wrong with a container, and at which octet.
 
 use super::track::FourCc;
+use crate::media::error::MediaError;
+use crate::media::info::Format;
 
 /// Why a container could not be read.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -35,6 +37,19 @@ pub enum ContainerError {
 impl ContainerError {
     pub(super) const fn malformed(offset: usize, what: &'static str) -> Self {
         Self::Malformed { offset, what }
+    }
+
+    /// The same as an error of the medium, which was read as `format`.
+    #[must_use]
+    pub fn into_media_error(self, format: Format) -> MediaError {
+        match self {
+            Self::Limit { what, limit } => MediaError::Limit {
+                what,
+                limit: u64::try_from(limit).unwrap_or(u64::MAX),
+            },
+            Self::Malformed { offset, what } => MediaError::malformed_at(format, what, offset),
+            Self::Unsupported { what, .. } => MediaError::unsupported(what),
+        }
     }
 
     pub(super) const fn unsupported(offset: usize, what: &'static str) -> Self {
@@ -74,5 +89,28 @@ pub struct Warning {
 impl std::fmt::Display for Warning {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "at octet {}: {}", self.offset, self.what)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn errors_keep_their_octet_as_errors_of_the_medium() {
+        let error = ContainerError::malformed(7, "cut short");
+        assert_eq!(error.to_string(), "at octet 7: cut short");
+        assert_eq!(
+            error.into_media_error(Format::ThreeGp),
+            MediaError::malformed_at(Format::ThreeGp, "cut short", 7)
+        );
+        let limit = ContainerError::Limit {
+            what: "container_samples",
+            limit: 9,
+        };
+        assert_eq!(
+            limit.into_media_error(Format::Mp4).to_string(),
+            "container_samples over the limit of 9"
+        );
     }
 }

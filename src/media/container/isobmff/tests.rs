@@ -291,3 +291,32 @@ fn what_cannot_be_read_says_where() {
         ContainerError::unsupported(8, "compressed moov")
     );
 }
+
+#[test]
+fn fragments_behind_long_tables_do_not_walk_them_again() {
+    let huge = u32::MAX;
+    let tables = [
+        table(b"stts", &[1, huge, 1]),
+        table(b"stsc", &[1, 1, 50_000, 1]),
+        table(b"stsz", &[1, 50_000]),
+        table(b"stco", &[1, 8]),
+    ];
+    let trex = table(b"trex", &[7, 1, 1, 1, 0]);
+    let moov = moov(&tables, &[], &boxed(b"mvex", &[&trex]));
+    let header = table(b"tfhd", &[7]);
+    let empty = boxed(b"moof", &[&boxed(b"traf", &[&header])]).repeat(20_000);
+    let run = boxed(
+        b"moof",
+        &[&boxed(b"traf", &[&header, &table(b"trun", &[1])])],
+    );
+    let mdat = boxed(b"mdat", &[&[5; 50_000]]);
+    let data = Bytes::from([mdat, moov, empty, run].concat());
+    let movie = open(&data);
+    assert_eq!(movie.tracks[0].len(), 50_001);
+    let last = movie.tracks[0].samples().last().unwrap();
+    assert_eq!(
+        last.dts,
+        i64::from(huge),
+        "where the tables say that they end"
+    );
+}

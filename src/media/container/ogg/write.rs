@@ -171,6 +171,18 @@ mod tests {
         assert_eq!(movie.tracks[0].samples().next().unwrap().data, long);
     }
 
+    #[test]
+    fn claims_of_damaged_pages_are_not_followed_for_ever() {
+        let mut claim = CAPTURE.to_vec();
+        claim.extend([0; 22]);
+        claim.push(255);
+        claim.extend([255; 255]);
+        let file = write_opus(HEAD, &packets(&[9]), None).unwrap();
+        let data = Bytes::from([file, claim.repeat(4_000)].concat());
+        let movie = read(&data, &Limits::default()).unwrap();
+        assert_eq!((movie.tracks[0].len(), movie.warnings.len()), (1, 32));
+    }
+
     fn fix(page: &mut [u8]) {
         page[22..26].fill(0);
         let sum = crc(0, page);
