@@ -37,6 +37,14 @@ pub(super) fn read(
     if let TrackCodec::Pcm(format) = info.codec {
         let frame = format.frame_bytes(info.channels.unwrap_or(1));
         source.pcm_frame = Some(saturated(frame).max(1));
+    } else if source.sizes.uniform > 0
+        && index(source.sizes.count) > context.limits.container_samples
+    {
+        // No table bears the count out, and to walk up to the limit first would only take longer.
+        return Err(ContainerError::Limit {
+            what: "container_samples",
+            limit: context.limits.container_samples,
+        });
     }
     Ok(source)
 }

@@ -224,10 +224,13 @@ fn hostile_counts_cost_nothing() {
         assert_eq!(movie.warnings.len(), 1, "table {place}");
         assert_eq!(octets(&movie), ALL);
     }
-    // Samples of one size need no table: only the file's end stops them.
+    // Samples of one size need no table: the file's end stops them, or the limit.
     let mut tables = tables();
     tables[1] = table(b"stsc", &[1, 1, huge, 1]);
     tables[2] = table(b"stsz", &[1, huge]);
+    let refused = read(&file(&tables, &[]), &Limits::default());
+    assert!(matches!(refused, Err(ContainerError::Limit { .. })));
+    tables[2] = table(b"stsz", &[1, 1_000_000]);
     let data = file(&tables, &[]);
     let movie = open(&data);
     assert_eq!(movie.tracks[0].len(), data.len() - 16);
