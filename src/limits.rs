@@ -48,6 +48,12 @@ pub struct Limits {
     /// Strict. Boxes, chunks, blocks or frames walked while probing one medium. Beyond it the
     /// duration of speech and sound is estimated, and an animation has at least this many frames.
     pub probe_steps: usize,
+    /// Strict. Boxes, EBML elements or chunks read in one container.
+    pub container_boxes: usize,
+    /// Strict. Tracks of one container.
+    pub container_tracks: usize,
+    /// Strict. Samples of all tracks of one container, and frames or packets of a sound file.
+    pub container_samples: usize,
     /// Strict. Octets of media in memory at one time while a message is adapted.
     pub adapt_bytes: u64,
 }
@@ -73,6 +79,9 @@ impl Default for Limits {
             animation_pixels: 256_000_000,
             decode_bytes: 512 << 20,
             probe_steps: 20_000,
+            container_boxes: 1_000_000,
+            container_tracks: 64,
+            container_samples: 1_000_000,
             adapt_bytes: 768 << 20,
         }
     }

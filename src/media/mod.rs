@@ -4,6 +4,7 @@
 
 pub mod cancel;
 pub mod codec;
+pub mod container;
 pub mod error;
 pub mod fit;
 pub mod guard;

@@ -14,6 +14,8 @@
 mod adapt;
 mod cli;
 mod cli_pdu;
+mod container;
+mod container_sound;
 mod generate;
 mod image;
 mod image_hostile;
