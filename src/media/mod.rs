@@ -3,5 +3,6 @@
 //! Knows limits, but neither messages nor devices.
 
 pub mod info;
+pub mod video;
 
 pub use info::{AudioTrack, Codec, Format, MediaInfo, MediaKind, VideoTrack};

@@ -1,0 +1,417 @@
+//! Quantisation (H.263 clause 6.2) and the choice of levels by rate and distortion.
+
+use super::bits::BitWriter;
+use super::dct::Block;
+use super::vlc::{tcoef_bits, write_tcoef};
+
+/// The zigzag of figure 14 over a block that is transposed, as [`dct`](super::dct) keeps it.
+pub(super) const SCAN: [u8; 64] = [
+    0, 8, 1, 2, 9, 16, 24, 17, 10, 3, 4, 11, 18, 25, 32, 40, 33, 26, 19, 12, 5, 6, 13, 20, 27, 34,
+    41, 48, 56, 49, 42, 35, 28, 21, 14, 7, 15, 22, 29, 36, 43, 50, 57, 58, 51, 44, 37, 30, 23, 31,
+    38, 45, 52, 59, 60, 53, 46, 39, 47, 54, 61, 62, 55, 63,
+];
+
+/// The greatest magnitude of LEVEL (table 17).
+const MAX_LEVEL: u16 = 127;
+
+/// How far back an event may look for the one before it: the most coefficients in a row that
+/// are given up for their cost in bits.
+const REACH: usize = 6;
+
+/// One coefficient of a block as it is sent.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(super) struct Event {
+    /// Place in the zigzag.
+    position: u8,
+    /// −127..=127, not 0.
+    level: i16,
+}
+
+/// The quantised coefficients of a block, INTRADC apart.
+#[derive(Debug, Clone)]
+pub(super) struct Levels {
+    events: [Event; 64],
+    count: usize,
+    /// The zigzag's first place that is coded so: 1 for INTRA blocks, else 0.
+    first: u8,
+}
+
+impl Levels {
+    /// No coefficient.
+    pub(super) const EMPTY: Self = Self {
+        events: [Event {
+            position: 0,
+            level: 0,
+        }; 64],
+        count: 0,
+        first: 0,
+    };
+
+    /// Forgets all coefficients.
+    pub(super) fn clear(&mut self) {
+        self.count = 0;
+    }
+
+    /// Whether no coefficient is sent.
+    pub(super) fn is_empty(&self) -> bool {
+        self.count == 0
+    }
+
+    fn events(&self) -> &[Event] {
+        self.events.get(..self.count).unwrap_or_default()
+    }
+
+    /// Appends all events.
+    pub(super) fn write(&self, to: &mut BitWriter) {
+        let mut next = self.first;
+        for (index, event) in self.events().iter().enumerate() {
+            let run = event.position - next;
+            write_tcoef(to, index + 1 == self.count, run, event.level);
+            next = event.position + 1;
+        }
+    }
+}
+
+/// All that depends on QUANT.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Quantiser {
+    /// QUANT, 1..=31.
+    step: u8,
+    /// 2¹⁶ / (2 QUANT), rounded up.
+    reciprocal: u16,
+    /// What a bit may cost in squared error.
+    lambda: i32,
+}
+
+/// The decision about one block, against sending no coefficient of it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(super) struct Gain {
+    /// Squared error and bits, weighed, that sending the events saves; never negative.
+    pub(super) cost: i32,
+}
+
+impl Quantiser {
+    /// For QUANT `step`, which is brought into 1..=31.
+    pub(super) fn new(step: u8) -> Self {
+        let step = step.clamp(1, 31);
+        let square = i32::from(step) * i32::from(step);
+        Self {
+            step,
+            reciprocal: u16::try_from(0xffff / (2 * u32::from(step)) + 1).unwrap_or(u16::MAX),
+            lambda: (square * LAMBDA_128 / 128).max(1),
+        }
+    }
+
+    /// The cost of `bits` in squared error.
+    pub(super) fn cost(&self, bits: u32) -> i32 {
+        self.lambda
+            .saturating_mul(i32::try_from(bits).unwrap_or(i32::MAX))
+    }
+
+    /// The sum of absolute differences up to which no coefficient of a predicted block reaches
+    /// level 1: a coefficient is at most a quarter of that sum, and level 1 begins at 5/2 QUANT.
+    pub(super) fn zero_block_sad(&self) -> u32 {
+        10 * u32::from(self.step)
+    }
+
+    /// Chooses the levels of a predicted block.
+    pub(super) fn inter(&self, coefficients: &Block, levels: &mut Levels) -> Gain {
+        levels.first = 0;
+        self.choose(coefficients, u16::from(self.step) / 2, levels)
+    }
+
+    /// Chooses the levels of an INTRA block, INTRADC apart.
+    pub(super) fn intra(&self, coefficients: &Block, levels: &mut Levels) -> Gain {
+        levels.first = 1;
+        self.choose(coefficients, 0, levels)
+    }
+
+    /// The coefficient a decoder finds for `level` (clause 6.2.1).
+    fn reconstruct(&self, level: i16) -> i16 {
+        let step = i16::from(self.step);
+        let magnitude = step * (2 * level.abs() + 1) - (1 - step % 2);
+        if level < 0 {
+            (-magnitude).max(-2048)
+        } else {
+            magnitude.min(2047)
+        }
+    }
+
+    /// All coefficients a decoder finds, transposed.
+    pub(super) fn dequantise(&self, levels: &Levels) -> Block {
+        let mut block = [[0; 8]; 8];
+        for event in levels.events() {
+            let index = SCAN.get(usize::from(event.position)).copied().unwrap_or(0);
+            if let Some(to) = block.as_flattened_mut().get_mut(usize::from(index)) {
+                *to = self.reconstruct(event.level);
+            }
+        }
+        block
+    }
+
+    /// Quantises with a dead zone of 2 QUANT + `bias` and leaves `levels` with the cheapest choice
+    /// among those levels, the next lower ones, and none.
+    fn choose(&self, coefficients: &Block, bias: u16, levels: &mut Levels) -> Gain {
+        levels.count = 0;
+        let mut magnitudes = [0; 64];
+        let mut any = 0;
+        for (to, from) in magnitudes.iter_mut().zip(coefficients.as_flattened()) {
+            let scaled = u32::from(from.unsigned_abs().saturating_sub(bias))
+                .wrapping_mul(u32::from(self.reciprocal));
+            *to = high_half(scaled);
+            any |= *to;
+        }
+        if any == 0 {
+            return Gain::default();
+        }
+        let mut candidates = [Candidate::default(); 64];
+        let mut count = 0;
+        for (position, index) in (0..).zip(SCAN).skip(usize::from(levels.first)) {
+            let index = usize::from(index);
+            let level = magnitudes.get(index).copied().unwrap_or(0).min(MAX_LEVEL);
+            if level == 0 {
+                continue;
+            }
+            let value = coefficients.as_flattened().get(index).copied().unwrap_or(0);
+            if let Some(candidate) = candidates.get_mut(count) {
+                *candidate = Candidate {
+                    position,
+                    level: level.cast_signed(),
+                    value,
+                };
+                count += 1;
+            }
+        }
+        self.cheapest(candidates.get(..count).unwrap_or_default(), levels)
+    }
+
+    /// What level `level` saves in squared error against leaving the coefficient out.
+    fn saved(&self, value: i16, level: i16) -> i32 {
+        let value = i32::from(value.abs());
+        let error = value - i32::from(self.reconstruct(level));
+        value * value - error * error
+    }
+
+    /// The shortest path through the candidates: each is kept with its level, kept with the next
+    /// lower one, or left out, and one of those kept is the last.
+    fn cheapest(&self, candidates: &[Candidate], levels: &mut Levels) -> Gain {
+        let mut nodes = [Node::default(); 64];
+        // The best way to end the block: what it costs, and its last node.
+        let mut end = (0, Node::default(), 0);
+        for (index, candidate) in candidates.iter().enumerate() {
+            let mut best = Node {
+                cost: i32::MAX,
+                ..Node::default()
+            };
+            let lowest = (candidate.level - 1).max(1);
+            for level in lowest..=candidate.level {
+                let saved = self.saved(candidate.value, level);
+                let magnitude = level.unsigned_abs();
+                let reach = index.saturating_sub(REACH);
+                let before = nodes
+                    .iter()
+                    .zip(candidates)
+                    .zip(0u8..)
+                    .take(index)
+                    .skip(reach)
+                    .map(|((node, candidate), back)| (node.cost, candidate.position + 1, back));
+                let start = (reach == 0).then_some((0, levels.first, NO_NODE));
+                for (cost, next, back) in start.into_iter().chain(before) {
+                    let run = candidate.position - next;
+                    let more = cost - saved + self.cost(tcoef_bits(false, run, magnitude));
+                    if more < best.cost {
+                        best = Node {
+                            cost: more,
+                            level,
+                            back,
+                        };
+                    }
+                    let last = cost - saved + self.cost(tcoef_bits(true, run, magnitude));
+                    if last < end.0 {
+                        let node = Node {
+                            cost: last,
+                            level,
+                            back,
+                        };
+                        end = (last, node, index);
+                    }
+                }
+            }
+            if let Some(node) = nodes.get_mut(index) {
+                *node = best;
+            }
+        }
+        let (cost, last, index) = end;
+        if cost < 0 {
+            collect(candidates, &nodes, last, index, levels);
+        }
+        Gain { cost: -cost }
+    }
+}
+
+/// λ in units of QUANT² / 128.
+const LAMBDA_128: i32 = 109;
+
+/// A coefficient that plain quantisation keeps.
+#[derive(Debug, Clone, Copy, Default)]
+struct Candidate {
+    position: u8,
+    /// Magnitude of the level.
+    level: i16,
+    /// The coefficient.
+    value: i16,
+}
+
+/// The cheapest way to code everything up to and including a candidate.
+#[derive(Debug, Clone, Copy, Default)]
+struct Node {
+    cost: i32,
+    /// Magnitude of the level.
+    level: i16,
+    /// The candidate kept before this, or [`NO_NODE`].
+    back: u8,
+}
+
+/// The beginning of the block.
+const NO_NODE: u8 = u8::MAX;
+
+/// Writes the path that ends in `last`, at candidate `index`, into `levels`.
+fn collect(
+    candidates: &[Candidate],
+    nodes: &[Node; 64],
+    last: Node,
+    index: usize,
+    levels: &mut Levels,
+) {
+    let mut node = last;
+    let mut index = index;
+    let mut count = 0;
+    loop {
+        let Some(candidate) = candidates.get(index) else {
+            break;
+        };
+        if let Some(event) = levels.events.get_mut(count) {
+            *event = Event {
+                position: candidate.position,
+                level: if candidate.value < 0 {
+                    -node.level
+                } else {
+                    node.level
+                },
+            };
+            count += 1;
+        }
+        if node.back == NO_NODE {
+            break;
+        }
+        index = usize::from(node.back);
+        node = nodes.get(index).copied().unwrap_or(Node {
+            back: NO_NODE,
+            ..Node::default()
+        });
+    }
+    levels.count = count;
+    if let Some(events) = levels.events.get_mut(..count) {
+        events.reverse();
+    }
+}
+
+/// The upper 16 bits.
+fn high_half(value: u32) -> u16 {
+    let [a, b, ..] = value.to_be_bytes();
+    u16::from_be_bytes([a, b])
+}
+
+/// INTRADC (table 15) for the first coefficient of an INTRA block: the code and what a decoder
+/// makes of it.
+pub(super) fn intra_dc(coefficient: i16) -> (u8, i16) {
+    let level = (coefficient.saturating_add(4) >> 3).clamp(1, 254);
+    let code = if level == 128 { 255 } else { level };
+    (u8::try_from(code).unwrap_or(1), level * 8)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn scan_walks_the_diagonals() {
+        let mut seen = [false; 64];
+        let mut diagonal = 0;
+        for (index, place) in SCAN.iter().map(|p| usize::from(*p)).enumerate() {
+            let (horizontal, vertical) = (place / 8, place % 8);
+            assert!(horizontal + vertical >= diagonal, "{index}");
+            diagonal = horizontal + vertical;
+            seen[place] = true;
+        }
+        assert!(seen.iter().all(|seen| *seen));
+        // The second place is the first horizontal frequency.
+        assert_eq!(SCAN[1], 8);
+    }
+
+    #[test]
+    fn reconstruction_follows_clause_6_2_1() {
+        assert_eq!(Quantiser::new(5).reconstruct(1), 15);
+        assert_eq!(Quantiser::new(6).reconstruct(1), 17);
+        assert_eq!(Quantiser::new(6).reconstruct(-3), -41);
+        assert_eq!(Quantiser::new(31).reconstruct(127), 2047);
+        assert_eq!(Quantiser::new(31).reconstruct(-127), -2048);
+    }
+
+    #[test]
+    fn intra_dc_avoids_its_two_forbidden_codes() {
+        assert_eq!(intra_dc(0), (1, 8));
+        assert_eq!(intra_dc(1024), (255, 1024));
+        assert_eq!(intra_dc(1016), (127, 1016));
+        assert_eq!(intra_dc(2040), (254, 2032));
+        assert!((0..2040).all(|dc| !matches!(intra_dc(dc).0, 0 | 128)));
+    }
+
+    #[test]
+    fn choice_beats_plain_quantisation_and_nothing() {
+        let mut block = [[0; 8]; 8];
+        let mut seed = 3u32;
+        for quant in [2u8, 5, 10, 20, 31] {
+            let quantiser = Quantiser::new(quant);
+            for _ in 0..200 {
+                for (index, value) in block.as_flattened_mut().iter_mut().enumerate() {
+                    seed = seed.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+                    let noise = i16::try_from(seed >> 20).unwrap() - 2048;
+                    *value = noise / (1 + i16::try_from(index).unwrap() * 4);
+                }
+                let mut levels = Levels::EMPTY;
+                let gain = quantiser.inter(&block, &mut levels);
+                let rebuilt = quantiser.dequantise(&levels);
+                let error = |with: &Block| -> i32 {
+                    block
+                        .as_flattened()
+                        .iter()
+                        .zip(with.as_flattened())
+                        .map(|(a, b)| (i32::from(*a) - i32::from(*b)).pow(2))
+                        .sum()
+                };
+                let mut writer = BitWriter::default();
+                levels.write(&mut writer);
+                let bits = u32::try_from(writer.bits()).unwrap();
+                let nothing = error(&[[0; 8]; 8]);
+                assert_eq!(gain.cost, nothing - error(&rebuilt) - quantiser.cost(bits));
+                assert!(gain.cost >= 0);
+                assert_eq!(levels.is_empty(), bits == 0);
+            }
+        }
+    }
+
+    #[test]
+    fn small_differences_are_known_to_vanish() {
+        for quant in 1..=31 {
+            let quantiser = Quantiser::new(quant);
+            let mut block = [[0; 8]; 8];
+            // The first coefficient alone, and a corner, are the extremes.
+            let sad = i16::try_from(quantiser.zero_block_sad() - 1).unwrap();
+            block[0][0] = sad.min(255);
+            let mut levels = Levels::EMPTY;
+            quantiser.inter(&super::super::dct::forward(&block), &mut levels);
+            assert!(levels.is_empty(), "{quant}");
+        }
+    }
+}

@@ -1,0 +1,587 @@
+//! Rate control: which QUANT each picture gets, and which pictures are left out.
+//!
+//! The bits of a picture are taken to be an overhead plus complexity · k · QUANT^−α. Complexity is
+//! known before coding (what motion leaves over, or the activity of an INTRA picture) and k is
+//! learnt. QUANT is the smallest one with which all pictures to come would fit into the bits that
+//! are left, so that it hardly moves: even quality is the best quality for a given size. The
+//! decoder's buffer and the budget bound every single picture on top.
+
+use super::config::{Config, Target};
+
+/// INTRA or INTER.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Kind {
+    Inter,
+    Intra,
+}
+
+/// What is known of a picture before it is coded.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Request {
+    pub(super) kind: Kind,
+    /// Sum of absolute differences to code.
+    pub(super) complexity: u64,
+    /// Microseconds from the first picture.
+    pub(super) time_us: u64,
+    /// Count of frames pushed before this one.
+    pub(super) index: usize,
+}
+
+/// How to code a picture.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Plan {
+    /// PQUANT.
+    pub(super) quantiser: u8,
+    /// Bits it must not exceed.
+    pub(super) limit: u64,
+    /// Bits it should have, where a first INTRA picture has to find its QUANT by trial.
+    pub(super) aim: Option<u64>,
+}
+
+/// What a picture of an earlier pass took: `None` where it was left out.
+pub(super) type History = Vec<Option<Record>>;
+
+/// What a coded picture took.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Record {
+    pub(super) kind: Kind,
+    pub(super) bits: u64,
+    /// Mean QUANT in 256ths.
+    pub(super) quantiser_256: u32,
+}
+
+/// The state of the rate control.
+#[derive(Debug, Clone)]
+pub(super) struct RateControl {
+    goal: Goal,
+    /// Microseconds between the pictures that will be coded.
+    interval_us: u64,
+    keyframe_interval: u64,
+    max_picture_bits: u64,
+    bucket: Bucket,
+    spent: u64,
+    inter: Model,
+    intra: Model,
+    /// Running mean of the complexity of INTER pictures.
+    mean_complexity: Option<u64>,
+    /// QUANT of the last picture.
+    last: Option<u8>,
+    /// Frames left out since the last picture.
+    left_out: u64,
+    guide: Option<Guide>,
+}
+
+/// What is to be met.
+#[derive(Debug, Clone, Copy)]
+enum Goal {
+    /// A constant QUANT.
+    Quantiser(u8),
+    /// A rate over a sliding horizon.
+    Rate { bits_per_second: u64 },
+    /// A sum at the end; `strict` if it must not be exceeded by a bit.
+    Total {
+        bits: u64,
+        duration_us: u64,
+        strict: bool,
+    },
+}
+
+/// Pictures over which a rate without a duration is met.
+const HORIZON: u64 = 75;
+/// The finest QUANT rate control uses: below it, INTRA levels overflow (127 · 2 · QUANT).
+const FINEST: u8 = 2;
+
+impl RateControl {
+    /// For a checked configuration and pictures of `macroblocks`; `history` is what an earlier
+    /// pass over the same frames took.
+    pub(super) fn new(config: &Config, macroblocks: usize, history: Option<&History>) -> Self {
+        let level_rate = config.level.max_bit_rate();
+        let within =
+            |bits: u64, duration_us: u64| bits.min(scale(level_rate, duration_us, 1_000_000));
+        let goal = match config.target {
+            Target::Quantiser(step) => Goal::Quantiser(step),
+            Target::BitRate {
+                bits_per_second,
+                duration_us: None,
+            } => Goal::Rate {
+                bits_per_second: bits_per_second.min(level_rate),
+            },
+            Target::BitRate {
+                bits_per_second,
+                duration_us: Some(duration_us),
+            } => Goal::Total {
+                bits: within(scale(bits_per_second, duration_us, 1_000_000), duration_us),
+                duration_us,
+                strict: false,
+            },
+            Target::Bytes { max, duration_us } => Goal::Total {
+                bits: within(max.saturating_mul(8), duration_us),
+                duration_us,
+                strict: true,
+            },
+        };
+        // Frames that come faster than the level's pictures are thinned out.
+        let shortest = config.level.picture_interval(config.size).unwrap_or(1) * TICK_US;
+        let every = shortest
+            .saturating_sub(TICK_US / 4)
+            .div_ceil(config.frame_interval_us)
+            .max(1);
+        let macroblocks = u64::try_from(macroblocks).unwrap_or(u64::MAX);
+        Self {
+            goal,
+            interval_us: config.frame_interval_us.saturating_mul(every),
+            keyframe_interval: u64::from(config.keyframe_interval),
+            max_picture_bits: config.size.max_picture_bits(),
+            bucket: Bucket::new(level_rate, config.size.max_picture_bits()),
+            spent: 0,
+            inter: Model::new(&INTER_POWERS, INTER_K, 56 + macroblocks),
+            intra: Model::new(&INTRA_POWERS, INTRA_K, 56 + 50 * macroblocks),
+            mean_complexity: None,
+            last: None,
+            left_out: 0,
+            guide: history.map(|history| Guide::new(history, macroblocks)),
+        }
+    }
+
+    /// QUANT of the last picture, or a usual one.
+    pub(super) fn last_quantiser(&self) -> u8 {
+        match self.goal {
+            Goal::Quantiser(step) => step,
+            _ => self.last.unwrap_or(10),
+        }
+    }
+
+    /// How to code the picture, or `None` to leave it out.
+    pub(super) fn plan(&mut self, request: &Request) -> Option<Plan> {
+        self.bucket.drain(request.time_us);
+        let limit = match self.goal {
+            Goal::Quantiser(step) => {
+                return Some(Plan {
+                    quantiser: step,
+                    limit: self.max_picture_bits,
+                    aim: None,
+                });
+            }
+            Goal::Total {
+                bits, strict: true, ..
+            } => self.bucket.room().min(bits.saturating_sub(self.spent)),
+            _ => self.bucket.room(),
+        };
+        let limit = limit.min(self.max_picture_bits);
+        let (left, pictures) = self.left(request.time_us);
+        let known = self.guide.is_some();
+        if self.last.is_none() && !known {
+            return Some(self.first(request, left, pictures, limit));
+        }
+        let mut step = FINEST;
+        while step < 31 && self.need(request, step, pictures) > left {
+            step += 1;
+        }
+        let need = self.need(request, step, pictures);
+        if step == 31 && request.kind == Kind::Inter && need > left {
+            // Even the coarsest QUANT is too much for every picture: code every second, third …
+            let every = (need / left.max(1)).saturating_add(1);
+            if self.left_out + 1 < every {
+                return None;
+            }
+        }
+        if let Some(last) = self.last {
+            step = step.clamp(last.saturating_sub(2).max(FINEST), (last + 3).min(31));
+        }
+        if request.kind == Kind::Intra {
+            step = (step * 7 / 8).max(FINEST + 1);
+        }
+        let model = self.model(request.kind);
+        while step < 31 && model.predict(request.complexity, step) > limit {
+            step += 1;
+        }
+        let floor = self.model(request.kind).overhead / 2;
+        if limit < floor {
+            return None;
+        }
+        Some(Plan {
+            quantiser: step,
+            limit,
+            aim: None,
+        })
+    }
+
+    /// Enters a coded picture.
+    pub(super) fn enter(&mut self, request: &Request, record: &Record) {
+        self.spent = self.spent.saturating_add(record.bits);
+        self.bucket.fill(record.bits);
+        self.left_out = 0;
+        let step = u8::try_from((record.quantiser_256 + 128) >> 8).unwrap_or(31);
+        self.last = Some(step.clamp(1, 31));
+        match request.kind {
+            Kind::Inter => {
+                self.inter
+                    .learn(request.complexity, record.quantiser_256, record.bits);
+                let mean = self.mean_complexity.unwrap_or(request.complexity);
+                self.mean_complexity = Some((mean * 7 + request.complexity) / 8);
+            }
+            Kind::Intra => self
+                .intra
+                .learn(request.complexity, record.quantiser_256, record.bits),
+        }
+        if let Some(guide) = &mut self.guide {
+            guide.learn(request.index, record);
+        }
+    }
+
+    /// Enters a frame that was left out.
+    pub(super) fn enter_left_out(&mut self) {
+        self.left_out = self.left_out.saturating_add(1);
+    }
+
+    /// A QUANT for another try, after `bits` came out with `step` and `aim` was wanted.
+    pub(super) fn retry(&self, kind: Kind, step: u8, bits: u64, aim: u64) -> u8 {
+        let model = self.model(kind);
+        let texture = |bits: u64| bits.saturating_sub(model.overhead).max(model.overhead / 8);
+        let wanted = scale(
+            u64::from(power(model.powers, u32::from(step) << 8)),
+            texture(aim),
+            texture(bits).max(1),
+        );
+        let mut other = FINEST + 1;
+        while other < 31 && u64::from(power(model.powers, u32::from(other) << 8)) > wanted {
+            other += 1;
+        }
+        other
+    }
+
+    fn model(&self, kind: Kind) -> &Model {
+        match kind {
+            Kind::Inter => &self.inter,
+            Kind::Intra => &self.intra,
+        }
+    }
+
+    /// The bits that are left for the pictures from `time_us` on, and how many those are.
+    fn left(&self, time_us: u64) -> (u64, u64) {
+        match self.goal {
+            Goal::Quantiser(_) => (u64::MAX, 1),
+            Goal::Rate { bits_per_second } => {
+                let end = time_us.saturating_add(HORIZON * self.interval_us);
+                let earned = scale(bits_per_second, end, 1_000_000);
+                (earned.saturating_sub(self.spent), HORIZON)
+            }
+            Goal::Total {
+                bits, duration_us, ..
+            } => {
+                let rest = duration_us.saturating_sub(time_us);
+                let pictures = (rest + self.interval_us / 2) / self.interval_us;
+                (bits.saturating_sub(self.spent), pictures.max(1))
+            }
+        }
+    }
+
+    /// Bits for this and all pictures to come with QUANT `step`.
+    fn need(&self, request: &Request, step: u8, pictures: u64) -> u64 {
+        if let Some(guide) = &self.guide {
+            return guide.need(request.index, step);
+        }
+        let mean = self.mean_complexity.unwrap_or(request.complexity);
+        let each = self.inter.predict(mean, step);
+        let keys = (pictures - 1) / self.keyframe_interval;
+        let key = self.intra.predict(self.intra.last_complexity, step);
+        self.model(request.kind)
+            .predict(request.complexity, step)
+            .saturating_add(each.saturating_mul(pictures - 1 - keys))
+            .saturating_add(key.saturating_mul(keys))
+    }
+
+    /// The first picture, when nothing is known: six times the mean, found by trial.
+    fn first(&self, request: &Request, left: u64, pictures: u64, limit: u64) -> Plan {
+        let mean = left / pictures;
+        let aim = (mean * FIRST_SHARE)
+            .min((left / 2).max(mean))
+            .min(limit.saturating_mul(7) / 8);
+        let model = self.model(request.kind);
+        let mut step = FINEST + 1;
+        while step < 31 && model.predict(request.complexity, step) > aim {
+            step += 1;
+        }
+        Plan {
+            quantiser: step,
+            limit,
+            aim: Some(aim),
+        }
+    }
+}
+
+/// Bits of the first picture against the mean.
+const FIRST_SHARE: u64 = 6;
+
+/// One unit of TR in microseconds, rounded.
+const TICK_US: u64 = 33_367;
+
+/// `a · b / c` without overflow on the way.
+fn scale(a: u64, b: u64, c: u64) -> u64 {
+    let product = u128::from(a) * u128::from(b) / u128::from(c.max(1));
+    u64::try_from(product).unwrap_or(u64::MAX)
+}
+
+/// The hypothetical reference decoder's buffer (Annex B), seen from the sender: it holds
+/// BPPmaxKb + 4 · Rmax · 1001/30000 bits and empties at the level's rate.
+#[derive(Debug, Clone)]
+struct Bucket {
+    size: u64,
+    rate: u64,
+    level: u64,
+    time_us: u64,
+}
+
+impl Bucket {
+    fn new(rate: u64, max_picture_bits: u64) -> Self {
+        Self {
+            size: max_picture_bits + 4 * rate * 1001 / 30_000,
+            rate,
+            level: 0,
+            time_us: 0,
+        }
+    }
+
+    fn drain(&mut self, time_us: u64) {
+        let gone = time_us.saturating_sub(self.time_us);
+        self.time_us = self.time_us.max(time_us);
+        self.level = self.level.saturating_sub(scale(self.rate, gone, 1_000_000));
+    }
+
+    fn fill(&mut self, bits: u64) {
+        self.level = self.level.saturating_add(bits);
+    }
+
+    fn room(&self) -> u64 {
+        self.size.saturating_sub(self.level)
+    }
+}
+
+/// Bits of one kind of picture as a function of complexity and QUANT.
+#[derive(Debug, Clone)]
+struct Model {
+    powers: &'static [u32; 31],
+    /// Texture bits · 2³² per complexity and power.
+    k: u64,
+    overhead: u64,
+    learnt: bool,
+    last_complexity: u64,
+}
+
+impl Model {
+    fn new(powers: &'static [u32; 31], k: u64, overhead: u64) -> Self {
+        Self {
+            powers,
+            k,
+            overhead,
+            learnt: false,
+            last_complexity: 0,
+        }
+    }
+
+    fn predict(&self, complexity: u64, step: u8) -> u64 {
+        let power = power(self.powers, u32::from(step) << 8);
+        let texture = scale(self.k, complexity.saturating_mul(u64::from(power)), 1 << 32);
+        self.overhead.saturating_add(texture)
+    }
+
+    fn learn(&mut self, complexity: u64, quantiser_256: u32, bits: u64) {
+        self.last_complexity = complexity;
+        let texture = bits.saturating_sub(self.overhead).max(self.overhead / 8);
+        let power = u64::from(power(self.powers, quantiser_256));
+        let seen = scale(texture, 1 << 32, complexity.max(1).saturating_mul(power));
+        self.k = if self.learnt {
+            (self.k.saturating_mul(3).saturating_add(seen)) / 4
+        } else {
+            seen
+        };
+        self.learnt = true;
+    }
+}
+
+/// QUANT^−α · 2¹⁶ for a QUANT in 256ths, straight between the table's entries.
+fn power(powers: &[u32; 31], quantiser_256: u32) -> u32 {
+    let whole = usize::try_from(quantiser_256 >> 8)
+        .unwrap_or(31)
+        .clamp(1, 31);
+    let low = powers.get(whole - 1).copied().unwrap_or(1);
+    let high = powers.get(whole).copied().unwrap_or(low);
+    let part = quantiser_256 & 0xff;
+    low - (low - high.min(low)) * part / 256
+}
+
+/// What an earlier pass tells of the pictures to come.
+#[derive(Debug, Clone)]
+struct Guide {
+    /// Texture bits · 2¹⁶ / power, per frame.
+    inter: Vec<u64>,
+    intra: Vec<u64>,
+    /// For each frame, the sums of this and all later ones: overhead, INTER, INTRA.
+    rest: Vec<(u64, u64, u64)>,
+    /// How far the earlier pass was wrong so far, in 2⁻¹⁶.
+    correction: u64,
+    inter_overhead: u64,
+}
+
+impl Guide {
+    fn new(history: &History, macroblocks: u64) -> Self {
+        let overhead = 56 + macroblocks;
+        let texture = |record: &Record| record.bits.saturating_sub(overhead);
+        let unit = |record: &Record, powers| {
+            let power = power(powers, record.quantiser_256).max(1);
+            scale(texture(record), 1 << 16, u64::from(power))
+        };
+        let of = |kind, record: &Option<Record>| record.filter(|record| record.kind == kind);
+        let inter: Vec<Option<u64>> = history
+            .iter()
+            .map(|record| of(Kind::Inter, record).map(|record| unit(&record, &INTER_POWERS)))
+            .collect();
+        let intra: Vec<u64> = history
+            .iter()
+            .map(|record| of(Kind::Intra, record).map_or(0, |record| unit(&record, &INTRA_POWERS)))
+            .collect();
+        // A frame that was left out would have cost what the others do.
+        let known: Vec<u64> = inter.iter().flatten().copied().collect();
+        let count = u64::try_from(known.len()).unwrap_or(1).max(1);
+        let mean = known.iter().sum::<u64>() / count;
+        let inter: Vec<u64> = inter
+            .iter()
+            .zip(&intra)
+            .map(|(inter, intra)| inter.unwrap_or(if *intra == 0 { mean } else { 0 }))
+            .collect();
+        let mut rest: Vec<(u64, u64, u64)> = Vec::with_capacity(history.len());
+        let mut sum = (0, 0, 0);
+        for (inter, intra) in inter.iter().zip(&intra).rev() {
+            sum = (sum.0 + overhead, sum.1 + inter, sum.2 + intra);
+            rest.push(sum);
+        }
+        rest.reverse();
+        Self {
+            inter,
+            intra,
+            rest,
+            correction: 1 << 16,
+            inter_overhead: overhead,
+        }
+    }
+
+    fn need(&self, index: usize, step: u8) -> u64 {
+        let (overhead, inter, intra) = self.rest.get(index).copied().unwrap_or_default();
+        overhead
+            + scale(
+                self.texture(inter, intra, u32::from(step) << 8),
+                self.correction,
+                1 << 16,
+            )
+    }
+
+    fn texture(&self, inter: u64, intra: u64, quantiser_256: u32) -> u64 {
+        let inter = scale(inter, power(&INTER_POWERS, quantiser_256).into(), 1 << 16);
+        let intra = scale(intra, power(&INTRA_POWERS, quantiser_256).into(), 1 << 16);
+        inter.saturating_add(intra)
+    }
+
+    /// Compares a picture with what the earlier pass said of it.
+    fn learn(&mut self, index: usize, record: &Record) {
+        let at = |of: &Vec<u64>| of.get(index).copied().unwrap_or(0);
+        let foretold = self.texture(at(&self.inter), at(&self.intra), record.quantiser_256);
+        let found = record.bits.saturating_sub(self.inter_overhead);
+        // Small pictures say little.
+        let weight = self.inter_overhead * 8;
+        let ratio = scale(found + weight, 1 << 16, foretold + weight);
+        self.correction =
+            (self.correction * 15 + self.correction.saturating_mul(ratio) / (1 << 16)) / 16;
+        self.correction = self.correction.clamp(1 << 14, 1 << 18);
+    }
+}
+
+/// k before any picture was coded: usual values.
+const INTER_K: u64 = 60_000;
+const INTRA_K: u64 = 60_000;
+
+/// QUANT^−1.2 · 2¹⁶.
+const INTER_POWERS: [u32; 31] = [
+    65536, 28526, 17536, 12417, 9500, 7633, 6344, 5405, 4692, 4135, 3688, 3322, 3018, 2761, 2542,
+    2353, 2188, 2042, 1914, 1800, 1698, 1605, 1522, 1446, 1377, 1314, 1256, 1202, 1152, 1106, 1064,
+];
+
+/// QUANT^−0.95 · 2¹⁶.
+const INTRA_POWERS: [u32; 31] = [
+    65536, 33923, 23078, 17560, 14206, 11946, 10318, 9089, 8127, 7353, 6717, 6184, 5731, 5341,
+    5003, 4705, 4442, 4207, 3996, 3806, 3634, 3477, 3333, 3201, 3079, 2967, 2862, 2765, 2674, 2589,
+    2510,
+];
+
+#[cfg(test)]
+mod tests {
+    use super::super::config::{Level, Size};
+    use super::*;
+
+    #[test]
+    fn powers_are_what_they_say() {
+        for (powers, alpha) in [(&INTER_POWERS, 1.2f64), (&INTRA_POWERS, 0.95)] {
+            for (step, power) in (1..).zip(powers) {
+                let exact = 65536.0 * f64::from(step).powf(-alpha);
+                assert!((exact - f64::from(*power)).abs() < 1.0, "{step} {exact}");
+            }
+        }
+        assert_eq!(power(&INTER_POWERS, 0x0280), 28526 - (28526 - 17536) / 2);
+        assert_eq!(power(&INTER_POWERS, 31 << 8), 1064);
+    }
+
+    #[test]
+    fn the_bucket_is_the_level_10_buffer() {
+        let mut bucket = Bucket::new(64_000, 65_536);
+        assert_eq!(bucket.room(), 65_536 + 8_541);
+        bucket.fill(70_000);
+        assert_eq!(bucket.room(), 4_077);
+        bucket.drain(1_000_000);
+        assert_eq!(bucket.level, 6_000);
+        bucket.drain(1_000_000);
+        assert_eq!(bucket.level, 6_000);
+    }
+
+    #[test]
+    fn a_model_predicts_what_it_learnt() {
+        let mut model = Model::new(&INTER_POWERS, INTER_K, 155);
+        model.learn(80_000, 10 << 8, 4_155);
+        let again = model.predict(80_000, 10);
+        assert!((4_100..=4_200).contains(&again), "{again}");
+        assert!(model.predict(80_000, 5) > 8_000);
+        assert!(model.predict(40_000, 10) < 2_300);
+    }
+
+    #[test]
+    fn pictures_are_thinned_out_when_nothing_else_helps() {
+        let target = Target::Bytes {
+            max: 2_000,
+            duration_us: 10_000_000,
+        };
+        let config = Config::new(Size::Qcif, Level::L10, target);
+        let mut rate = RateControl::new(&config, 99, None);
+        let mut coded = 0;
+        for index in 0..150usize {
+            let request = Request {
+                kind: if index == 0 { Kind::Intra } else { Kind::Inter },
+                complexity: 150_000,
+                time_us: index as u64 * 66_733,
+                index,
+            };
+            match rate.plan(&request) {
+                Some(plan) => {
+                    coded += 1;
+                    assert!(plan.limit <= 16_000);
+                    let record = Record {
+                        kind: request.kind,
+                        bits: plan.limit.min(if index == 0 { 6_000 } else { 800 }),
+                        quantiser_256: u32::from(plan.quantiser) << 8,
+                    };
+                    rate.enter(&request, &record);
+                }
+                None => rate.enter_left_out(),
+            }
+        }
+        assert!((5..=16).contains(&coded), "{coded}");
+        assert!(rate.spent <= 16_000);
+    }
+}
