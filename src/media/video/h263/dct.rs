@@ -36,7 +36,11 @@ pub(super) fn inverse(coefficients: &Block) -> Block {
 
 /// The inverse transform of a block that has no coefficient but the first: one value for all.
 pub(super) fn inverse_dc(dc: i16) -> i16 {
-    (dc + 4) >> 3
+    let [.., cos, _, _, _] = COS;
+    let pass =
+        |value: i16, shift: u32| saturate((i32::from(value) * cos + (1 << (shift - 1))) >> shift);
+    let row = pass(dc, COS_FRACTION - INVERSE_FRACTION);
+    pass(row, COS_FRACTION + INVERSE_FRACTION)
 }
 
 /// The transpose.

@@ -18,7 +18,8 @@ struct Reader<'a> {
 impl Reader<'_> {
     fn bits(&mut self, count: usize) -> u32 {
         (0..count).fold(0, |value, _| {
-            let bit = self.data[self.at / 8] >> (7 - self.at % 8) & 1;
+            let octet = self.data.get(self.at / 8).copied().unwrap_or(0);
+            let bit = octet >> (7 - self.at % 8) & 1;
             self.at += 1;
             value << 1 | u32::from(bit)
         })
@@ -39,7 +40,7 @@ impl Reader<'_> {
     }
 
     /// LAST, RUN and LEVEL.
-    fn event(&mut self) -> (bool, usize, i16) {
+    fn event(&mut self, words: &[Word]) -> (bool, usize, i16) {
         let start = self.at;
         if self.bits(7) == 3 {
             let last = self.bits(1) == 1;
@@ -47,36 +48,55 @@ impl Reader<'_> {
             return (last, run, self.bits(8) as u8 as i8 as i16);
         }
         self.at = start;
-        for last in [false, true] {
-            for run in 0..41 {
-                for level in 1..13 {
-                    if vlc::tcoef_bits(last, run, level) == 22 {
-                        continue;
-                    }
-                    let mut writer = super::bits::BitWriter::default();
-                    vlc::write_tcoef(&mut writer, last, run, level as i16);
-                    let length = writer.bits() as usize;
-                    let word = writer.octets().to_vec();
-                    let mut other = Reader { data: &word, at: 0 };
-                    let word = other.bits(length);
-                    if self.data.len() * 8 < start + length {
-                        continue;
-                    }
-                    let found = self.bits(length);
-                    if found >> 1 == word >> 1 {
-                        let level = if found & 1 == 1 {
-                            -(level as i16)
-                        } else {
-                            level as i16
-                        };
-                        return (last, run.into(), level);
-                    }
-                    self.at = start;
-                }
+        let next = self.bits(13);
+        for word in words {
+            if next >> (13 - word.length) == word.bits {
+                self.at = start + word.length;
+                let level = word.level;
+                let negative = next >> (12 - word.length) & 1 == 1;
+                self.at += 1;
+                return (word.last, word.run, if negative { -level } else { level });
             }
         }
         panic!("no event at bit {}", self.at);
     }
+}
+
+/// A word of table 16 without its sign.
+struct Word {
+    bits: u32,
+    length: usize,
+    last: bool,
+    run: usize,
+    level: i16,
+}
+
+fn words() -> Vec<Word> {
+    let mut words = Vec::new();
+    for last in [false, true] {
+        for run in 0..41u8 {
+            for level in 1..13i16 {
+                let bits = vlc::tcoef_bits(last, run, level.unsigned_abs());
+                if bits == 22 {
+                    continue;
+                }
+                let mut writer = super::bits::BitWriter::default();
+                vlc::write_tcoef(&mut writer, last, run, level);
+                let data = writer.octets().to_vec();
+                let length = bits as usize - 1;
+                let bits = Reader { data: &data, at: 0 }.bits(length);
+                words.push(Word {
+                    bits,
+                    length,
+                    last,
+                    run: run.into(),
+                    level,
+                });
+            }
+        }
+    }
+    words.sort_by_key(|word| word.length);
+    words
 }
 
 /// Decodes pictures one after the other.
@@ -86,6 +106,7 @@ pub(super) struct Decoder {
     cr: Reference<CHROMA>,
     grid: Grid,
     pub(super) intra: bool,
+    words: Vec<Word>,
 }
 
 impl Decoder {
@@ -99,6 +120,7 @@ impl Decoder {
                 rows: height / 16,
             },
             intra: true,
+            words: words(),
         }
     }
 
@@ -109,7 +131,7 @@ impl Decoder {
         reader.bits(8);
         assert_eq!(reader.bits(5), 0b10000);
         let format = reader.bits(3);
-        assert_eq!(format as usize, [0, 1, 2, 3][(self.grid.columns + 5) / 9]);
+        assert_eq!(self.grid.columns, [0, 8, 11, 22][format as usize]);
         self.intra = reader.bits(1) == 0;
         assert_eq!(reader.bits(4), 0);
         let mut quant = reader.bits(5) as i16;
@@ -145,7 +167,7 @@ impl Decoder {
                 );
             }
         }
-        assert!(data.len() * 8 - reader.at < 8, "trailing data");
+        assert_eq!(reader.at.div_ceil(8), data.len(), "trailing data");
         let copy = next.clone();
         self.y.replace(&mut next.0);
         self.cb.replace(&mut next.1);
@@ -216,7 +238,7 @@ impl Decoder {
             if pattern >> (5 - block) & 1 == 1 {
                 let mut place = usize::from(intra);
                 loop {
-                    let (last, run, level) = reader.event();
+                    let (last, run, level) = reader.event(&self.words);
                     assert!(level != 0 && level != -128);
                     place += run;
                     let magnitude = *quant * (2 * level.abs() + 1) - i16::from(*quant % 2 == 0);

@@ -148,9 +148,16 @@ impl Coder {
     pub(super) fn code(&mut self, header: &Header, limit: u64) -> Outcome {
         self.writer.clear();
         header.write(&mut self.writer);
+        if header.intra {
+            // Nothing before an INTRA picture may matter after it.
+            self.field.clear();
+        }
         self.vectors.clear();
         self.vectors.resize(self.grid.count(), Vector::default());
         self.next_ages.clone_from(&self.ages);
+        if header.intra {
+            self.next_ages.fill(0);
+        }
         let mut steps = Steps::new(header.quantiser, limit, self.grid.count());
         let mut outcome = Outcome {
             bits: 0,

@@ -111,13 +111,13 @@ impl Quantiser {
     /// The sum of absolute differences up to which no coefficient of a predicted block reaches
     /// level 1: a coefficient is at most a quarter of that sum, and level 1 begins at 5/2 QUANT.
     pub(super) fn zero_block_sad(&self) -> u32 {
-        10 * u32::from(self.step)
+        10 * u32::from(self.step) - 2
     }
 
     /// Chooses the levels of a predicted block.
     pub(super) fn inter(&self, coefficients: &Block, levels: &mut Levels) -> Gain {
         levels.first = 0;
-        self.choose(coefficients, u16::from(self.step) / 2, levels)
+        self.choose(coefficients, u16::from(self.step).div_ceil(2), levels)
     }
 
     /// Chooses the levels of an INTRA block, INTRADC apart.
@@ -407,7 +407,7 @@ mod tests {
             let quantiser = Quantiser::new(quant);
             let mut block = [[0; 8]; 8];
             // The first coefficient alone, and a corner, are the extremes.
-            let sad = i16::try_from(quantiser.zero_block_sad() - 1).unwrap();
+            let sad = i16::try_from(quantiser.zero_block_sad()).unwrap();
             block[0][0] = sad.min(255);
             let mut levels = Levels::EMPTY;
             quantiser.inter(&super::super::dct::forward(&block), &mut levels);
