@@ -187,9 +187,10 @@ impl Encoder {
         let record = Record {
             kind,
             bits: outcome.bits,
+            complexity,
             quantiser_256: outcome.quantisers * 256 / macroblocks,
         };
-        self.rate.enter(&request, &record);
+        self.rate.enter(&record);
         self.history.push(Some(record));
         self.pushed_us = Some(timestamp_us);
         self.last = Some((timestamp_us, reference));

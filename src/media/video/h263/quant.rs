@@ -108,22 +108,22 @@ impl Quantiser {
             .saturating_mul(i32::try_from(bits).unwrap_or(i32::MAX))
     }
 
-    /// The sum of absolute differences up to which no coefficient of a predicted block reaches
-    /// level 1: a coefficient is at most a quarter of that sum, and level 1 begins at 5/2 QUANT.
+    /// The sum of absolute differences up to which a predicted block is not transformed. No
+    /// coefficient can reach level 1 up to 6 QUANT; up to this, none was found to be worth its bits.
     pub(super) fn zero_block_sad(&self) -> u32 {
-        10 * u32::from(self.step) - 2
+        16 * u32::from(self.step)
     }
 
     /// Chooses the levels of a predicted block.
     pub(super) fn inter(&self, coefficients: &Block, levels: &mut Levels) -> Gain {
         levels.first = 0;
-        self.choose(coefficients, u16::from(self.step).div_ceil(2), levels)
+        self.choose(coefficients, levels)
     }
 
     /// Chooses the levels of an INTRA block, INTRADC apart.
     pub(super) fn intra(&self, coefficients: &Block, levels: &mut Levels) -> Gain {
         levels.first = 1;
-        self.choose(coefficients, 0, levels)
+        self.choose(coefficients, levels)
     }
 
     /// The coefficient a decoder finds for `level` (clause 6.2.1).
@@ -149,14 +149,15 @@ impl Quantiser {
         block
     }
 
-    /// Quantises with a dead zone of 2 QUANT + `bias` and leaves `levels` with the cheapest choice
-    /// among those levels, the next lower ones, and none.
-    fn choose(&self, coefficients: &Block, bias: u16, levels: &mut Levels) -> Gain {
+    /// Quantises to the nearest level, 1 from 3/2 QUANT on, and leaves `levels` with the cheapest
+    /// choice among those levels, the next lower ones, and none.
+    fn choose(&self, coefficients: &Block, levels: &mut Levels) -> Gain {
         levels.count = 0;
         let mut magnitudes = [0; 64];
         let mut any = 0;
+        let half = u16::from(self.step) / 2;
         for (to, from) in magnitudes.iter_mut().zip(coefficients.as_flattened()) {
-            let scaled = u32::from(from.unsigned_abs().saturating_sub(bias))
+            let scaled = u32::from(from.unsigned_abs().wrapping_add(half))
                 .wrapping_mul(u32::from(self.reciprocal));
             *to = high_half(scaled);
             any |= *to;
@@ -185,11 +186,12 @@ impl Quantiser {
         self.cheapest(candidates.get(..count).unwrap_or_default(), levels)
     }
 
-    /// What level `level` saves in squared error against leaving the coefficient out.
+    /// What a level of magnitude `level` saves in squared error against leaving the coefficient
+    /// out.
     fn saved(&self, value: i16, level: i16) -> i32 {
-        let value = i32::from(value.abs());
-        let error = value - i32::from(self.reconstruct(level));
-        value * value - error * error
+        let rebuilt = self.reconstruct(if value < 0 { -level } else { level });
+        let error = i32::from(value) - i32::from(rebuilt);
+        i32::from(value) * i32::from(value) - error * error
     }
 
     /// The shortest path through the candidates: each is kept with its level, kept with the next
@@ -250,7 +252,7 @@ impl Quantiser {
 }
 
 /// λ in units of QUANT² / 128.
-const LAMBDA_128: i32 = 109;
+const LAMBDA_128: i32 = 97;
 
 /// A coefficient that plain quantisation keeps.
 #[derive(Debug, Clone, Copy, Default)]
@@ -402,16 +404,22 @@ mod tests {
     }
 
     #[test]
-    fn small_differences_are_known_to_vanish() {
-        for quant in 1..=31 {
+    fn small_differences_are_not_worth_their_bits() {
+        let mut sent = 0;
+        for quant in 1..=31u8 {
             let quantiser = Quantiser::new(quant);
-            let mut block = [[0; 8]; 8];
-            // The first coefficient alone, and a corner, are the extremes.
             let sad = i16::try_from(quantiser.zero_block_sad()).unwrap();
-            block[0][0] = sad.min(255);
-            let mut levels = Levels::EMPTY;
-            quantiser.inter(&super::super::dct::forward(&block), &mut levels);
-            assert!(levels.is_empty(), "{quant}");
+            // Spread over all samples, and over half of them.
+            for (samples, share) in [(64, 64), (32, 32)] {
+                let mut block = [[0; 8]; 8];
+                for sample in block.as_flattened_mut().iter_mut().take(samples) {
+                    *sample = (sad / share).min(255);
+                }
+                let mut levels = Levels::EMPTY;
+                quantiser.inter(&super::super::dct::forward(&block), &mut levels);
+                sent += usize::from(!levels.is_empty());
+            }
         }
+        assert_eq!(sent, 0);
     }
 }

@@ -46,6 +46,8 @@ pub(super) type History = Vec<Option<Record>>;
 pub(super) struct Record {
     pub(super) kind: Kind,
     pub(super) bits: u64,
+    /// As in the [`Request`].
+    pub(super) complexity: u64,
     /// Mean QUANT in 256ths.
     pub(super) quantiser_256: u32,
 }
@@ -127,6 +129,14 @@ impl RateControl {
             .div_ceil(config.frame_interval_us)
             .max(1);
         let macroblocks = u64::try_from(macroblocks).unwrap_or(u64::MAX);
+        let mut inter = Model::new(&INTER_POWERS, INTER_K, 56 + macroblocks);
+        let mut intra = Model::new(&INTRA_POWERS, INTRA_K, 56 + 50 * macroblocks);
+        for record in history.into_iter().flatten().flatten() {
+            match record.kind {
+                Kind::Inter => inter.learn(record),
+                Kind::Intra => intra.learn(record),
+            }
+        }
         Self {
             goal,
             interval_us: config.frame_interval_us.saturating_mul(every),
@@ -134,12 +144,12 @@ impl RateControl {
             max_picture_bits: config.size.max_picture_bits(),
             bucket: Bucket::new(level_rate, config.size.max_picture_bits()),
             spent: 0,
-            inter: Model::new(&INTER_POWERS, INTER_K, 56 + macroblocks),
-            intra: Model::new(&INTRA_POWERS, INTRA_K, 56 + 50 * macroblocks),
+            inter,
+            intra,
             mean_complexity: None,
             last: None,
             left_out: 0,
-            guide: history.map(|history| Guide::new(history, macroblocks)),
+            guide: history.map(|history| Guide::new(history)),
         }
     }
 
@@ -189,7 +199,7 @@ impl RateControl {
             step = step.clamp(last.saturating_sub(2).max(FINEST), (last + 3).min(31));
         }
         if request.kind == Kind::Intra {
-            step = (step * 7 / 8).max(FINEST + 1);
+            step = self.finer(request, step);
         }
         let model = self.model(request.kind);
         while step < 31 && model.predict(request.complexity, step) > limit {
@@ -207,25 +217,21 @@ impl RateControl {
     }
 
     /// Enters a coded picture.
-    pub(super) fn enter(&mut self, request: &Request, record: &Record) {
+    pub(super) fn enter(&mut self, record: &Record) {
         self.spent = self.spent.saturating_add(record.bits);
         self.bucket.fill(record.bits);
         self.left_out = 0;
         let step = u8::try_from((record.quantiser_256 + 128) >> 8).unwrap_or(31);
-        self.last = Some(step.clamp(1, 31));
-        match request.kind {
-            Kind::Inter => {
-                self.inter
-                    .learn(request.complexity, record.quantiser_256, record.bits);
-                let mean = self.mean_complexity.unwrap_or(request.complexity);
-                self.mean_complexity = Some((mean * 7 + request.complexity) / 8);
-            }
-            Kind::Intra => self
-                .intra
-                .learn(request.complexity, record.quantiser_256, record.bits),
+        if record.kind == Kind::Inter || self.last.is_none() {
+            self.last = Some(step.clamp(1, 31));
         }
-        if let Some(guide) = &mut self.guide {
-            guide.learn(request.index, record);
+        match record.kind {
+            Kind::Inter => {
+                self.inter.learn(record);
+                let mean = self.mean_complexity.unwrap_or(record.complexity);
+                self.mean_complexity = Some((mean * 7 + record.complexity) / 8);
+            }
+            Kind::Intra => self.intra.learn(record),
         }
     }
 
@@ -278,17 +284,46 @@ impl RateControl {
 
     /// Bits for this and all pictures to come with QUANT `step`.
     fn need(&self, request: &Request, step: u8, pictures: u64) -> u64 {
+        let to_come = self.to_come(request, pictures);
+        let key = if request.kind == Kind::Intra {
+            self.finer(request, step)
+        } else {
+            step
+        };
+        self.model(request.kind)
+            .predict(request.complexity, key)
+            .saturating_add(self.inter.all(to_come.inter, step))
+            .saturating_add(self.intra.all(to_come.intra, step))
+    }
+
+    /// The pictures after this one, as far as they are known.
+    fn to_come(&self, request: &Request, pictures: u64) -> ToCome {
         if let Some(guide) = &self.guide {
-            return guide.need(request.index, step);
+            return guide.after(request.index);
         }
         let mean = self.mean_complexity.unwrap_or(request.complexity);
-        let each = self.inter.predict(mean, step);
         let keys = (pictures - 1) / self.keyframe_interval;
-        let key = self.intra.predict(self.intra.last_complexity, step);
-        self.model(request.kind)
-            .predict(request.complexity, step)
-            .saturating_add(each.saturating_mul(pictures - 1 - keys))
-            .saturating_add(key.saturating_mul(keys))
+        let inter = pictures - 1 - keys;
+        ToCome {
+            inter: (inter, mean.saturating_mul(inter)),
+            intra: (keys, self.intra.last_complexity.saturating_mul(keys)),
+        }
+    }
+
+    /// QUANT of an INTRA picture among pictures with QUANT `step`. It is the finer the less is
+    /// coded after it, since that much of it stays on the screen.
+    fn finer(&self, request: &Request, step: u8) -> u8 {
+        let (count, complexity) = match &self.guide {
+            Some(guide) => guide.after(request.index).inter,
+            None => (1, self.mean_complexity.unwrap_or(request.complexity)),
+        };
+        let each = self.inter.texture(complexity / count.max(1), step);
+        let key = self.intra.predict(request.complexity, step).max(1);
+        // Found by trial: 0.4 where a picture takes 6 % of the bits of an INTRA one, 0.9 from 16 %.
+        let share = (each.saturating_mul(256) / key).min(256);
+        let factor = (share * 5 + 26).clamp(102, 230);
+        let step = (u64::from(step) * factor + 128) / 256;
+        u8::try_from(step).unwrap_or(31).clamp(FINEST + 1, 31)
     }
 
     /// The first picture, when nothing is known: six times the mean, found by trial.
@@ -361,10 +396,11 @@ impl Bucket {
 #[derive(Debug, Clone)]
 struct Model {
     powers: &'static [u32; 31],
-    /// Texture bits · 2³² per complexity and power.
+    /// Texture bits per complexity and power, in 2⁻³².
     k: u64,
     overhead: u64,
-    learnt: bool,
+    /// Texture bits seen, and complexity · power · 2⁻¹⁶, the older ones weighing less.
+    seen: (u64, u64),
     last_complexity: u64,
 }
 
@@ -374,30 +410,44 @@ impl Model {
             powers,
             k,
             overhead,
-            learnt: false,
+            seen: (0, 0),
             last_complexity: 0,
         }
     }
 
+    /// Bits of one picture.
     fn predict(&self, complexity: u64, step: u8) -> u64 {
-        let power = power(self.powers, u32::from(step) << 8);
-        let texture = scale(self.k, complexity.saturating_mul(u64::from(power)), 1 << 32);
-        self.overhead.saturating_add(texture)
+        self.all((1, complexity), step)
     }
 
-    fn learn(&mut self, complexity: u64, quantiser_256: u32, bits: u64) {
-        self.last_complexity = complexity;
-        let texture = bits.saturating_sub(self.overhead).max(self.overhead / 8);
-        let power = u64::from(power(self.powers, quantiser_256));
-        let seen = scale(texture, 1 << 32, complexity.max(1).saturating_mul(power));
-        self.k = if self.learnt {
-            (self.k.saturating_mul(3).saturating_add(seen)) / 4
-        } else {
-            seen
-        };
-        self.learnt = true;
+    /// Bits of so many pictures with that much complexity together.
+    fn all(&self, (count, complexity): (u64, u64), step: u8) -> u64 {
+        let overhead = self.overhead.saturating_mul(count);
+        overhead.saturating_add(self.texture(complexity, step))
+    }
+
+    fn texture(&self, complexity: u64, step: u8) -> u64 {
+        let power = power(self.powers, u32::from(step) << 8);
+        scale(self.k, complexity.saturating_mul(u64::from(power)), 1 << 32)
+    }
+
+    fn learn(&mut self, record: &Record) {
+        self.last_complexity = record.complexity;
+        let texture = record.bits.saturating_sub(self.overhead);
+        let power = u64::from(power(self.powers, record.quantiser_256));
+        let (bits, complexity) = self.seen;
+        // Sixteenths, so that nothing is lost to rounding.
+        self.seen = (
+            bits - bits / MEMORY + texture * 16,
+            complexity - complexity / MEMORY + scale(record.complexity * 16, power, 1 << 16),
+        );
+        let (bits, complexity) = self.seen;
+        self.k = scale(bits, 1 << 16, complexity.max(1)).max(16);
     }
 }
+
+/// Pictures of the past that shape the models.
+const MEMORY: u64 = 8;
 
 /// QUANT^−α · 2¹⁶ for a QUANT in 256ths, straight between the table's entries.
 fn power(powers: &[u32; 31], quantiser_256: u32) -> u32 {
@@ -410,88 +460,46 @@ fn power(powers: &[u32; 31], quantiser_256: u32) -> u32 {
     low - (low - high.min(low)) * part / 256
 }
 
+/// Counts and summed complexities of pictures.
+#[derive(Debug, Clone, Copy, Default)]
+struct ToCome {
+    inter: (u64, u64),
+    intra: (u64, u64),
+}
+
 /// What an earlier pass tells of the pictures to come.
 #[derive(Debug, Clone)]
 struct Guide {
-    /// Texture bits · 2¹⁶ / power, per frame.
-    inter: Vec<u64>,
-    intra: Vec<u64>,
-    /// For each frame, the sums of this and all later ones: overhead, INTER, INTRA.
-    rest: Vec<(u64, u64, u64)>,
-    /// How far the earlier pass was wrong so far, in 2⁻¹⁶.
-    correction: u64,
-    inter_overhead: u64,
+    /// For each frame, all later ones.
+    after: Vec<ToCome>,
 }
 
 impl Guide {
-    fn new(history: &History, macroblocks: u64) -> Self {
-        let overhead = 56 + macroblocks;
-        let texture = |record: &Record| record.bits.saturating_sub(overhead);
-        let unit = |record: &Record, powers| {
-            let power = power(powers, record.quantiser_256).max(1);
-            scale(texture(record), 1 << 16, u64::from(power))
-        };
-        let of = |kind, record: &Option<Record>| record.filter(|record| record.kind == kind);
-        let inter: Vec<Option<u64>> = history
-            .iter()
-            .map(|record| of(Kind::Inter, record).map(|record| unit(&record, &INTER_POWERS)))
-            .collect();
-        let intra: Vec<u64> = history
-            .iter()
-            .map(|record| of(Kind::Intra, record).map_or(0, |record| unit(&record, &INTRA_POWERS)))
-            .collect();
-        // A frame that was left out would have cost what the others do.
-        let known: Vec<u64> = inter.iter().flatten().copied().collect();
+    fn new(history: &History) -> Self {
+        let inter = |record: &Record| (record.kind == Kind::Inter).then_some(record.complexity);
+        let known: Vec<u64> = history.iter().flatten().filter_map(inter).collect();
         let count = u64::try_from(known.len()).unwrap_or(1).max(1);
         let mean = known.iter().sum::<u64>() / count;
-        let inter: Vec<u64> = inter
-            .iter()
-            .zip(&intra)
-            .map(|(inter, intra)| inter.unwrap_or(if *intra == 0 { mean } else { 0 }))
-            .collect();
-        let mut rest: Vec<(u64, u64, u64)> = Vec::with_capacity(history.len());
-        let mut sum = (0, 0, 0);
-        for (inter, intra) in inter.iter().zip(&intra).rev() {
-            sum = (sum.0 + overhead, sum.1 + inter, sum.2 + intra);
-            rest.push(sum);
+        let mut sum = ToCome::default();
+        let mut after = Vec::with_capacity(history.len());
+        for record in history.iter().rev() {
+            after.push(sum);
+            // A frame that was left out would have cost what the others do.
+            let (kind, complexity) = record.map_or((Kind::Inter, mean), |record| {
+                (record.kind, record.complexity)
+            });
+            let of = match kind {
+                Kind::Inter => &mut sum.inter,
+                Kind::Intra => &mut sum.intra,
+            };
+            *of = (of.0 + 1, of.1 + complexity);
         }
-        rest.reverse();
-        Self {
-            inter,
-            intra,
-            rest,
-            correction: 1 << 16,
-            inter_overhead: overhead,
-        }
+        after.reverse();
+        Self { after }
     }
 
-    fn need(&self, index: usize, step: u8) -> u64 {
-        let (overhead, inter, intra) = self.rest.get(index).copied().unwrap_or_default();
-        overhead
-            + scale(
-                self.texture(inter, intra, u32::from(step) << 8),
-                self.correction,
-                1 << 16,
-            )
-    }
-
-    fn texture(&self, inter: u64, intra: u64, quantiser_256: u32) -> u64 {
-        let inter = scale(inter, power(&INTER_POWERS, quantiser_256).into(), 1 << 16);
-        let intra = scale(intra, power(&INTRA_POWERS, quantiser_256).into(), 1 << 16);
-        inter.saturating_add(intra)
-    }
-
-    /// Compares a picture with what the earlier pass said of it.
-    fn learn(&mut self, index: usize, record: &Record) {
-        let at = |of: &Vec<u64>| of.get(index).copied().unwrap_or(0);
-        let foretold = self.texture(at(&self.inter), at(&self.intra), record.quantiser_256);
-        let found = record.bits.saturating_sub(self.inter_overhead);
-        // Small pictures say little.
-        let weight = self.inter_overhead * 8;
-        let ratio = scale(found + weight, 1 << 16, foretold + weight);
-        self.correction =
-            (self.correction * 15 + self.correction.saturating_mul(ratio) / (1 << 16)) / 16;
-        self.correction = self.correction.clamp(1 << 14, 1 << 18);
+    fn after(&self, index: usize) -> ToCome {
+        self.after.get(index).copied().unwrap_or_default()
     }
 }
 
@@ -544,7 +552,12 @@ mod tests {
     #[test]
     fn a_model_predicts_what_it_learnt() {
         let mut model = Model::new(&INTER_POWERS, INTER_K, 155);
-        model.learn(80_000, 10 << 8, 4_155);
+        model.learn(&Record {
+            kind: Kind::Inter,
+            bits: 4_155,
+            complexity: 80_000,
+            quantiser_256: 10 << 8,
+        });
         let again = model.predict(80_000, 10);
         assert!((4_100..=4_200).contains(&again), "{again}");
         assert!(model.predict(80_000, 5) > 8_000);
@@ -574,9 +587,10 @@ mod tests {
                     let record = Record {
                         kind: request.kind,
                         bits: plan.limit.min(if index == 0 { 6_000 } else { 800 }),
+                        complexity: request.complexity,
                         quantiser_256: u32::from(plan.quantiser) << 8,
                     };
-                    rate.enter(&request, &record);
+                    rate.enter(&record);
                 }
                 None => rate.enter_left_out(),
             }
