@@ -353,10 +353,9 @@ impl Steps {
     /// current one (table 12), higher when the picture heads over its limit.
     fn wanted(&self, index: usize, bits: u64) -> u8 {
         let done = u64::try_from(index).unwrap_or(0);
-        // A twelfth of the picture is needed to tell.
-        let slack = self.count / 12;
         let spent = bits.saturating_mul(self.count);
-        let allowed = self.limit.saturating_mul(done + slack) / 16;
+        // A fifth may be spent ahead: not every part of a picture is alike.
+        let allowed = self.limit.saturating_mul(done * 4 + self.count) / 80;
         if spent > allowed.saturating_mul(15) {
             self.current.saturating_add(2).min(31)
         } else if self.current > self.base && spent < allowed.saturating_mul(13) {

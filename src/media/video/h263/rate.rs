@@ -179,6 +179,8 @@ impl RateControl {
         };
         let limit = limit.min(self.max_picture_bits);
         let (left, pictures) = self.left(request.time_us);
+        // A quarter of a picture is kept back for what the models get wrong.
+        let left = left - left / (4 * pictures);
         let known = self.guide.is_some();
         if self.last.is_none() && !known {
             return Some(self.first(request, left, pictures, limit));
@@ -196,7 +198,8 @@ impl RateControl {
             }
         }
         if let Some(last) = self.last {
-            step = step.clamp(last.saturating_sub(2).max(FINEST), (last + 3).min(31));
+            let rise = if pictures < 8 { 8 } else { 3 };
+            step = step.clamp(last.saturating_sub(2).max(FINEST), (last + rise).min(31));
         }
         if request.kind == Kind::Intra {
             step = self.finer(request, step);
@@ -249,7 +252,7 @@ impl RateControl {
             texture(aim),
             texture(bits).max(1),
         );
-        let mut other = FINEST + 1;
+        let mut other = FINEST;
         while other < 31 && u64::from(power(model.powers, u32::from(other) << 8)) > wanted {
             other += 1;
         }
@@ -323,7 +326,7 @@ impl RateControl {
         let share = (each.saturating_mul(256) / key).min(256);
         let factor = (share * 5 + 26).clamp(102, 230);
         let step = (u64::from(step) * factor + 128) / 256;
-        u8::try_from(step).unwrap_or(31).clamp(FINEST + 1, 31)
+        u8::try_from(step).unwrap_or(31).clamp(FINEST, 31)
     }
 
     /// The first picture, when nothing is known: six times the mean, found by trial.
@@ -333,7 +336,7 @@ impl RateControl {
             .min((left / 2).max(mean))
             .min(limit.saturating_mul(7) / 8);
         let model = self.model(request.kind);
-        let mut step = FINEST + 1;
+        let mut step = FINEST;
         while step < 31 && model.predict(request.complexity, step) > aim {
             step += 1;
         }
