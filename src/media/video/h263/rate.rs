@@ -129,8 +129,11 @@ impl RateControl {
             .div_ceil(config.frame_interval_us)
             .max(1);
         let macroblocks = u64::try_from(macroblocks).unwrap_or(u64::MAX);
-        let mut inter = Model::new(&INTER_POWERS, INTER_K, 56 + macroblocks);
-        let mut intra = Model::new(&INTRA_POWERS, INTRA_K, 56 + 50 * macroblocks);
+        // What a whole clip has taught is not forgotten for a few odd pictures.
+        let memory = if history.is_some() { 32 } else { 8 };
+        let mut inter = Model::new(&INTER_POWERS, INTER_K, 56 + macroblocks, memory);
+        let mut intra = Model::new(&INTRA_POWERS, INTRA_K, 56 + 50 * macroblocks, memory);
+
         for record in history.into_iter().flatten().flatten() {
             match record.kind {
                 Kind::Inter => inter.learn(record),
@@ -402,17 +405,20 @@ struct Model {
     /// Texture bits per complexity and power, in 2⁻³².
     k: u64,
     overhead: u64,
+    /// Pictures of the past that count.
+    memory: u64,
     /// Texture bits seen, and complexity · power · 2⁻¹⁶, the older ones weighing less.
     seen: (u64, u64),
     last_complexity: u64,
 }
 
 impl Model {
-    fn new(powers: &'static [u32; 31], k: u64, overhead: u64) -> Self {
+    fn new(powers: &'static [u32; 31], k: u64, overhead: u64, memory: u64) -> Self {
         Self {
             powers,
             k,
             overhead,
+            memory,
             seen: (0, 0),
             last_complexity: 0,
         }
@@ -441,16 +447,13 @@ impl Model {
         let (bits, complexity) = self.seen;
         // Sixteenths, so that nothing is lost to rounding.
         self.seen = (
-            bits - bits / MEMORY + texture * 16,
-            complexity - complexity / MEMORY + scale(record.complexity * 16, power, 1 << 16),
+            bits - bits / self.memory + texture * 16,
+            complexity - complexity / self.memory + scale(record.complexity * 16, power, 1 << 16),
         );
         let (bits, complexity) = self.seen;
         self.k = scale(bits, 1 << 16, complexity.max(1)).max(16);
     }
 }
-
-/// Pictures of the past that shape the models.
-const MEMORY: u64 = 8;
 
 /// QUANT^−α · 2¹⁶ for a QUANT in 256ths, straight between the table's entries.
 fn power(powers: &[u32; 31], quantiser_256: u32) -> u32 {
@@ -554,7 +557,7 @@ mod tests {
 
     #[test]
     fn a_model_predicts_what_it_learnt() {
-        let mut model = Model::new(&INTER_POWERS, INTER_K, 155);
+        let mut model = Model::new(&INTER_POWERS, INTER_K, 155, 8);
         model.learn(&Record {
             kind: Kind::Inter,
             bits: 4_155,
