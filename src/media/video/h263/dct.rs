@@ -11,7 +11,7 @@ use std::num::Wrapping;
 pub(super) type Block = [[i16; 8]; 8];
 
 /// cos(k π / 16) / 2 in units of 2⁻¹⁴, for k = 1..=7.
-const COS: [i32; 7] = [8035, 7568, 6811, 5793, 4551, 3135, 1598];
+const COS: [i16; 7] = [8035, 7568, 6811, 5793, 4551, 3135, 1598];
 
 /// Fraction bits between the two passes of the forward transform: the sum of four values of
 /// 721 · 2³ still fits 16 bits.
@@ -37,79 +37,49 @@ pub(super) fn inverse(coefficients: &Block) -> Block {
 /// The inverse transform of a block that has no coefficient but the first: one value for all.
 pub(super) fn inverse_dc(dc: i16) -> i16 {
     let [.., cos, _, _, _] = COS;
-    let pass =
-        |value: i16, shift: u32| saturate((i32::from(value) * cos + (1 << (shift - 1))) >> shift);
+    let pass = |value: i16, shift: u32| {
+        saturate((i32::from(value) * i32::from(cos) + (1 << (shift - 1))) >> shift)
+    };
     let row = pass(dc, COS_FRACTION - INVERSE_FRACTION);
     pass(row, COS_FRACTION + INVERSE_FRACTION)
 }
 
 /// The transpose.
+#[inline(never)]
+#[allow(
+    clippy::indexing_slicing,
+    reason = "both indices are below 8, the length of the arrays"
+)]
 pub(super) fn transpose(block: &Block) -> Block {
-    let [a, b, c, d, e, f, g, h] = block;
     let mut out = [[0; 8]; 8];
-    for (((((((((row, a), b), c), d), e), f), g), h), _) in out
-        .iter_mut()
-        .zip(a)
-        .zip(b)
-        .zip(c)
-        .zip(d)
-        .zip(e)
-        .zip(f)
-        .zip(g)
-        .zip(h)
-        .zip(0..8)
-    {
-        *row = [*a, *b, *c, *d, *e, *f, *g, *h];
+    for row in 0..8 {
+        for column in 0..8 {
+            out[row][column] = block[column][row];
+        }
     }
     out
 }
 
-/// Eight 32-bit lanes.
-type Lanes = [Wrapping<i32>; 8];
-
-/// `a · k + b · l + c · m + d · n` per lane.
-fn dot(terms: [(&[i16; 8], i32); 4]) -> Lanes {
-    let [(a, k), (b, l), (c, m), (d, n)] = terms;
-    let mut out = [Wrapping(0); 8];
-    for ((((out, a), b), c), d) in out.iter_mut().zip(a).zip(b).zip(c).zip(d) {
-        *out = wide(*a) * Wrapping(k)
-            + wide(*b) * Wrapping(l)
-            + wide(*c) * Wrapping(m)
-            + wide(*d) * Wrapping(n);
-    }
-    out
+/// `a · k + b · l + c · m + d · n`.
+#[inline(always)]
+fn dot(values: [i16; 4], by: [i16; 4]) -> Wrapping<i32> {
+    let [a, b, c, d] = values;
+    let [k, l, m, n] = by;
+    times(a, k) + times(b, l) + (times(c, m) + times(d, n))
 }
 
-fn wide(value: i16) -> Wrapping<i32> {
-    Wrapping(i32::from(value))
-}
-
-fn add(a: &[i16; 8], b: &[i16; 8]) -> [i16; 8] {
-    let mut out = [0; 8];
-    for ((out, a), b) in out.iter_mut().zip(a).zip(b) {
-        *out = a.wrapping_add(*b);
-    }
-    out
-}
-
-fn sub(a: &[i16; 8], b: &[i16; 8]) -> [i16; 8] {
-    let mut out = [0; 8];
-    for ((out, a), b) in out.iter_mut().zip(a).zip(b) {
-        *out = a.wrapping_sub(*b);
-    }
-    out
+#[inline(always)]
+fn times(a: i16, k: i16) -> Wrapping<i32> {
+    Wrapping(i32::from(a)) * Wrapping(i32::from(k))
 }
 
 /// Rounds away `SHIFT` bits and saturates to 16.
-fn narrow<const SHIFT: u32>(lanes: &Lanes) -> [i16; 8] {
-    let mut out = [0; 8];
-    for (out, lane) in out.iter_mut().zip(lanes) {
-        let value = (lane.0.wrapping_add(1 << (SHIFT - 1))) >> SHIFT;
-        *out = saturate(value);
-    }
-    out
+#[inline(always)]
+fn narrow<const SHIFT: u32>(value: Wrapping<i32>) -> i16 {
+    saturate(value.0.wrapping_add(1 << (SHIFT - 1)) >> SHIFT)
 }
 
+#[inline(always)]
 #[allow(
     clippy::cast_possible_truncation,
     reason = "clamped to the range of i16; the form compilers know as a saturating pack"
@@ -118,58 +88,64 @@ fn saturate(value: i32) -> i16 {
     value.clamp(i32::from(i16::MIN), i32::from(i16::MAX)) as i16
 }
 
+/// The transform of every column.
+#[inline(never)]
+#[allow(
+    clippy::indexing_slicing,
+    reason = "the index is below 8, the length of the arrays; one loop over all eight becomes \
+              vector code"
+)]
 fn forward_pass<const SHIFT: u32>(block: &Block) -> Block {
     let [c1, c2, c3, c4, c5, c6, c7] = COS;
     let [x0, x1, x2, x3, x4, x5, x6, x7] = block;
-    let (s0, s1, s2, s3) = (add(x0, x7), add(x1, x6), add(x2, x5), add(x3, x4));
-    let (d0, d1, d2, d3) = (sub(x0, x7), sub(x1, x6), sub(x2, x5), sub(x3, x4));
-    let even = |k, l, m, n| narrow::<SHIFT>(&dot([(&s0, k), (&s1, l), (&s2, m), (&s3, n)]));
-    let odd = |k, l, m, n| narrow::<SHIFT>(&dot([(&d0, k), (&d1, l), (&d2, m), (&d3, n)]));
-    [
-        even(c4, c4, c4, c4),
-        odd(c1, c3, c5, c7),
-        even(c2, c6, -c6, -c2),
-        odd(c3, -c7, -c1, -c5),
-        even(c4, -c4, -c4, c4),
-        odd(c5, -c1, c7, c3),
-        even(c6, -c2, c2, -c6),
-        odd(c7, -c5, c3, -c1),
-    ]
-}
-
-fn inverse_pass<const SHIFT: u32>(block: &Block) -> Block {
-    let [c1, c2, c3, c4, c5, c6, c7] = COS;
-    let [x0, x1, x2, x3, x4, x5, x6, x7] = block;
-    let even = |k, l, m, n| dot([(x0, k), (x2, l), (x4, m), (x6, n)]);
-    let odd = |k, l, m, n| dot([(x1, k), (x3, l), (x5, m), (x7, n)]);
-    let (e0, o0) = (even(c4, c2, c4, c6), odd(c1, c3, c5, c7));
-    let (e1, o1) = (even(c4, c6, -c4, -c2), odd(c3, -c7, -c1, -c5));
-    let (e2, o2) = (even(c4, -c6, -c4, c2), odd(c5, -c1, c7, c3));
-    let (e3, o3) = (even(c4, -c2, c4, -c6), odd(c7, -c5, c3, -c1));
-    [
-        narrow::<SHIFT>(&plus(&e0, &o0)),
-        narrow::<SHIFT>(&plus(&e1, &o1)),
-        narrow::<SHIFT>(&plus(&e2, &o2)),
-        narrow::<SHIFT>(&plus(&e3, &o3)),
-        narrow::<SHIFT>(&minus(&e3, &o3)),
-        narrow::<SHIFT>(&minus(&e2, &o2)),
-        narrow::<SHIFT>(&minus(&e1, &o1)),
-        narrow::<SHIFT>(&minus(&e0, &o0)),
-    ]
-}
-
-fn plus(a: &Lanes, b: &Lanes) -> Lanes {
-    let mut out = *a;
-    for (out, b) in out.iter_mut().zip(b) {
-        *out += b;
+    let mut out = [[0; 8]; 8];
+    let [y0, y1, y2, y3, y4, y5, y6, y7] = &mut out;
+    for i in 0..8 {
+        let (s0, d0) = (x0[i].wrapping_add(x7[i]), x0[i].wrapping_sub(x7[i]));
+        let (s1, d1) = (x1[i].wrapping_add(x6[i]), x1[i].wrapping_sub(x6[i]));
+        let (s2, d2) = (x2[i].wrapping_add(x5[i]), x2[i].wrapping_sub(x5[i]));
+        let (s3, d3) = (x3[i].wrapping_add(x4[i]), x3[i].wrapping_sub(x4[i]));
+        let (outer, inner) = (s0.wrapping_add(s3), s1.wrapping_add(s2));
+        let (outwards, inwards) = (s0.wrapping_sub(s3), s1.wrapping_sub(s2));
+        let odd = [d0, d1, d2, d3];
+        y0[i] = narrow::<SHIFT>(times(outer, c4) + times(inner, c4));
+        y1[i] = narrow::<SHIFT>(dot(odd, [c1, c3, c5, c7]));
+        y2[i] = narrow::<SHIFT>(times(outwards, c2) + times(inwards, c6));
+        y3[i] = narrow::<SHIFT>(dot(odd, [c3, -c7, -c1, -c5]));
+        y4[i] = narrow::<SHIFT>(times(outer, c4) - times(inner, c4));
+        y5[i] = narrow::<SHIFT>(dot(odd, [c5, -c1, c7, c3]));
+        y6[i] = narrow::<SHIFT>(times(outwards, c6) - times(inwards, c2));
+        y7[i] = narrow::<SHIFT>(dot(odd, [c7, -c5, c3, -c1]));
     }
     out
 }
 
-fn minus(a: &Lanes, b: &Lanes) -> Lanes {
-    let mut out = *a;
-    for (out, b) in out.iter_mut().zip(b) {
-        *out -= b;
+/// The inverse transform of every column.
+#[inline(never)]
+#[allow(clippy::indexing_slicing, reason = "as in the forward transform")]
+fn inverse_pass<const SHIFT: u32>(block: &Block) -> Block {
+    let [c1, c2, c3, c4, c5, c6, c7] = COS;
+    let [x0, x1, x2, x3, x4, x5, x6, x7] = block;
+    let mut out = [[0; 8]; 8];
+    let [y0, y1, y2, y3, y4, y5, y6, y7] = &mut out;
+    for i in 0..8 {
+        let sum = times(x0[i], c4) + times(x4[i], c4);
+        let difference = times(x0[i], c4) - times(x4[i], c4);
+        let outer = times(x2[i], c2) + times(x6[i], c6);
+        let inner = times(x2[i], c6) - times(x6[i], c2);
+        let odd = [x1[i], x3[i], x5[i], x7[i]];
+        let (e0, o0) = (sum + outer, dot(odd, [c1, c3, c5, c7]));
+        let (e1, o1) = (difference + inner, dot(odd, [c3, -c7, -c1, -c5]));
+        let (e2, o2) = (difference - inner, dot(odd, [c5, -c1, c7, c3]));
+        let (e3, o3) = (sum - outer, dot(odd, [c7, -c5, c3, -c1]));
+        y0[i] = narrow::<SHIFT>(e0 + o0);
+        y1[i] = narrow::<SHIFT>(e1 + o1);
+        y2[i] = narrow::<SHIFT>(e2 + o2);
+        y3[i] = narrow::<SHIFT>(e3 + o3);
+        y4[i] = narrow::<SHIFT>(e3 - o3);
+        y5[i] = narrow::<SHIFT>(e2 - o2);
+        y6[i] = narrow::<SHIFT>(e1 - o1);
+        y7[i] = narrow::<SHIFT>(e0 - o0);
     }
     out
 }

@@ -76,7 +76,8 @@ fn words() -> Vec<Word> {
     for last in [false, true] {
         for run in 0..41u8 {
             for level in 1..13i16 {
-                let bits = vlc::tcoef_bits(last, run, level.unsigned_abs());
+                let bits =
+                    vlc::tcoef_bits(level.unsigned_abs())[usize::from(last)][usize::from(run)];
                 if bits == 22 {
                     continue;
                 }

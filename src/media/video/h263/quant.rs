@@ -11,6 +11,18 @@ pub(super) const SCAN: [u8; 64] = [
     38, 45, 52, 59, 60, 53, 46, 39, 47, 54, 61, 62, 55, 63,
 ];
 
+/// The inverse of [`SCAN`]: the place of each coefficient in the zigzag, by rows.
+const PLACES: [[u8; 8]; 8] = [
+    [0, 2, 3, 9, 10, 20, 21, 35],
+    [1, 4, 8, 11, 19, 22, 34, 36],
+    [5, 7, 12, 18, 23, 33, 37, 48],
+    [6, 13, 17, 24, 32, 38, 47, 49],
+    [14, 16, 25, 31, 39, 46, 50, 57],
+    [15, 26, 30, 40, 45, 51, 56, 58],
+    [27, 29, 41, 44, 52, 55, 59, 62],
+    [28, 42, 43, 53, 54, 60, 61, 63],
+];
+
 /// The greatest magnitude of LEVEL (table 17).
 const MAX_LEVEL: u16 = 127;
 
@@ -34,6 +46,9 @@ pub(super) struct Levels {
     count: usize,
     /// The zigzag's first place that is coded so: 1 for INTRA blocks, else 0.
     first: u8,
+    /// Room for the choice, kept since filling it anew takes longer than the choice.
+    candidates: [Candidate; 64],
+    nodes: [Node; 64],
 }
 
 impl Levels {
@@ -45,6 +60,16 @@ impl Levels {
         }; 64],
         count: 0,
         first: 0,
+        candidates: [Candidate {
+            position: 0,
+            level: 0,
+            value: 0,
+        }; 64],
+        nodes: [Node {
+            cost: 0,
+            level: 0,
+            back: NO_NODE,
+        }; 64],
     };
 
     /// Forgets all coefficients.
@@ -153,37 +178,57 @@ impl Quantiser {
     /// choice among those levels, the next lower ones, and none.
     fn choose(&self, coefficients: &Block, levels: &mut Levels) -> Gain {
         levels.count = 0;
-        let mut magnitudes = [0; 64];
-        let mut any = 0;
         let half = u16::from(self.step) / 2;
-        for (to, from) in magnitudes.iter_mut().zip(coefficients.as_flattened()) {
-            let scaled = u32::from(from.unsigned_abs().wrapping_add(half))
-                .wrapping_mul(u32::from(self.reciprocal));
-            *to = high_half(scaled);
-            any |= *to;
+        let mut magnitudes = [[0; 8]; 8];
+        // Places in the zigzag that have a level.
+        let mut places = 0u64;
+        let rows = magnitudes.iter_mut().zip(coefficients).zip(&PLACES);
+        for ((magnitudes, coefficients), row_places) in rows {
+            let mut any = 0;
+            for (to, from) in magnitudes.iter_mut().zip(coefficients) {
+                let rounded = u32::from(from.unsigned_abs().wrapping_add(half));
+                *to = high_half(rounded.wrapping_mul(u32::from(self.reciprocal)));
+                any |= *to;
+            }
+            if any != 0 {
+                for (magnitude, place) in magnitudes.iter().zip(row_places) {
+                    places |= u64::from(*magnitude != 0) << place;
+                }
+            }
         }
-        if any == 0 {
+        places &= u64::MAX << levels.first;
+        if places == 0 {
             return Gain::default();
         }
-        let mut candidates = [Candidate::default(); 64];
+        let Levels {
+            events,
+            candidates,
+            nodes,
+            ..
+        } = levels;
         let mut count = 0;
-        for (position, index) in (0..).zip(SCAN).skip(usize::from(levels.first)) {
-            let index = usize::from(index);
-            let level = magnitudes.get(index).copied().unwrap_or(0).min(MAX_LEVEL);
-            if level == 0 {
-                continue;
+        for candidate in candidates.iter_mut() {
+            if places == 0 {
+                break;
             }
-            let value = coefficients.as_flattened().get(index).copied().unwrap_or(0);
-            if let Some(candidate) = candidates.get_mut(count) {
-                *candidate = Candidate {
-                    position,
-                    level: level.cast_signed(),
-                    value,
-                };
-                count += 1;
-            }
+            let place = places.trailing_zeros();
+            places &= places - 1;
+            let position = u8::try_from(place).unwrap_or(0) & 63;
+            let index = SCAN.get(usize::from(position)).copied().unwrap_or(0);
+            let index = usize::from(index & 63);
+            let level = magnitudes.as_flattened().get(index).copied();
+            let value = coefficients.as_flattened().get(index).copied();
+            *candidate = Candidate {
+                position,
+                level: level.unwrap_or(0).min(MAX_LEVEL).cast_signed(),
+                value: value.unwrap_or(0),
+            };
+            count += 1;
         }
-        self.cheapest(candidates.get(..count).unwrap_or_default(), levels)
+        let candidates = candidates.get(..count).unwrap_or_default();
+        let (gain, kept) = self.cheapest(candidates, levels.first, nodes, events);
+        levels.count = kept;
+        gain
     }
 
     /// What a level of magnitude `level` saves in squared error against leaving the coefficient
@@ -195,12 +240,19 @@ impl Quantiser {
     }
 
     /// The shortest path through the candidates: each is kept with its level, kept with the next
-    /// lower one, or left out, and one of those kept is the last.
-    fn cheapest(&self, candidates: &[Candidate], levels: &mut Levels) -> Gain {
-        let mut nodes = [Node::default(); 64];
-        // The best way to end the block: what it costs, and its last node.
-        let mut end = (0, Node::default(), 0);
+    /// lower one, or left out, and one of those kept is the last. Returns what it gains and how
+    /// many events were written.
+    fn cheapest(
+        &self,
+        candidates: &[Candidate],
+        first: u8,
+        nodes: &mut [Node; 64],
+        events: &mut [Event; 64],
+    ) -> (Gain, usize) {
+        // The best way to end the block: its last node, and that node's candidate.
+        let mut end = (Node::default(), 0);
         for (index, candidate) in candidates.iter().enumerate() {
+            let reach = index.saturating_sub(REACH);
             let mut best = Node {
                 cost: i32::MAX,
                 ..Node::default()
@@ -208,19 +260,12 @@ impl Quantiser {
             let lowest = (candidate.level - 1).max(1);
             for level in lowest..=candidate.level {
                 let saved = self.saved(candidate.value, level);
-                let magnitude = level.unsigned_abs();
-                let reach = index.saturating_sub(REACH);
-                let before = nodes
-                    .iter()
-                    .zip(candidates)
-                    .zip(0u8..)
-                    .take(index)
-                    .skip(reach)
-                    .map(|((node, candidate), back)| (node.cost, candidate.position + 1, back));
-                let start = (reach == 0).then_some((0, levels.first, NO_NODE));
-                for (cost, next, back) in start.into_iter().chain(before) {
-                    let run = candidate.position - next;
-                    let more = cost - saved + self.cost(tcoef_bits(false, run, magnitude));
+                let [more, last] = tcoef_bits(level.unsigned_abs());
+                let mut step = |cost: i32, next: u8, back: u8| {
+                    let run = usize::from(candidate.position.wrapping_sub(next) & 63);
+                    let bits = |table: &[u8; 64]| table.get(run).copied().unwrap_or(0);
+                    let base = cost.wrapping_sub(saved);
+                    let more = base.wrapping_add(self.lambda.wrapping_mul(bits(more).into()));
                     if more < best.cost {
                         best = Node {
                             cost: more,
@@ -228,26 +273,35 @@ impl Quantiser {
                             back,
                         };
                     }
-                    let last = cost - saved + self.cost(tcoef_bits(true, run, magnitude));
-                    if last < end.0 {
+                    let last = base.wrapping_add(self.lambda.wrapping_mul(bits(last).into()));
+                    if last < end.0.cost {
                         let node = Node {
                             cost: last,
                             level,
                             back,
                         };
-                        end = (last, node, index);
+                        end = (node, index);
                     }
+                };
+                if reach == 0 {
+                    step(0, first, NO_NODE);
+                }
+                let before = nodes.iter().zip(candidates).zip(0u8..);
+                for ((node, candidate), back) in before.take(index).skip(reach) {
+                    step(node.cost, candidate.position.wrapping_add(1), back);
                 }
             }
             if let Some(node) = nodes.get_mut(index) {
                 *node = best;
             }
         }
-        let (cost, last, index) = end;
-        if cost < 0 {
-            collect(candidates, &nodes, last, index, levels);
-        }
-        Gain { cost: -cost }
+        let (last, index) = end;
+        let kept = if last.cost < 0 {
+            collect(candidates, nodes, last, index, events)
+        } else {
+            0
+        };
+        (Gain { cost: -last.cost }, kept)
     }
 }
 
@@ -277,45 +331,37 @@ struct Node {
 /// The beginning of the block.
 const NO_NODE: u8 = u8::MAX;
 
-/// Writes the path that ends in `last`, at candidate `index`, into `levels`.
+/// Writes the path that ends in `last`, at candidate `index`, and returns its length.
 fn collect(
     candidates: &[Candidate],
     nodes: &[Node; 64],
     last: Node,
     index: usize,
-    levels: &mut Levels,
-) {
+    events: &mut [Event; 64],
+) -> usize {
     let mut node = last;
     let mut index = index;
     let mut count = 0;
-    loop {
+    for event in events.iter_mut() {
         let Some(candidate) = candidates.get(index) else {
             break;
         };
-        if let Some(event) = levels.events.get_mut(count) {
-            *event = Event {
-                position: candidate.position,
-                level: if candidate.value < 0 {
-                    -node.level
-                } else {
-                    node.level
-                },
-            };
-            count += 1;
-        }
+        let negative = candidate.value < 0;
+        *event = Event {
+            position: candidate.position,
+            level: if negative { -node.level } else { node.level },
+        };
+        count += 1;
         if node.back == NO_NODE {
             break;
         }
         index = usize::from(node.back);
-        node = nodes.get(index).copied().unwrap_or(Node {
-            back: NO_NODE,
-            ..Node::default()
-        });
+        node = nodes.get(index).copied().unwrap_or_default();
     }
-    levels.count = count;
-    if let Some(events) = levels.events.get_mut(..count) {
+    if let Some(events) = events.get_mut(..count) {
         events.reverse();
     }
+    count
 }
 
 /// The upper 16 bits.
@@ -345,6 +391,7 @@ mod tests {
             assert!(horizontal + vertical >= diagonal, "{index}");
             diagonal = horizontal + vertical;
             seen[place] = true;
+            assert_eq!(usize::from(PLACES.as_flattened()[place]), index);
         }
         assert!(seen.iter().all(|seen| *seen));
         // The second place is the first horizontal frequency.

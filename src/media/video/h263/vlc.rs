@@ -142,13 +142,32 @@ pub(super) fn write_tcoef(to: &mut BitWriter, last: bool, run: u8, level: i16) {
     }
 }
 
-/// Bits of [`write_tcoef`].
-pub(super) fn tcoef_bits(last: bool, run: u8, magnitude: u16) -> u32 {
-    match tcoef(last, run, magnitude) {
-        Some(code) => u32::from(code.length) + 1,
-        None => ESCAPE_BITS,
-    }
+/// Bits of [`write_tcoef`] for a magnitude, by RUN: first with LAST = 0, then with LAST = 1.
+pub(super) fn tcoef_bits(magnitude: u16) -> &'static [[u8; 64]; 2] {
+    TCOEF_BITS
+        .get(usize::from(magnitude))
+        .unwrap_or(&[[ESCAPE_BITS; 64]; 2])
 }
+
+/// [`tcoef_bits`] up to the greatest magnitude that table 16 has.
+static TCOEF_BITS: [[[u8; 64]; 2]; 13] = {
+    let mut bits = [[[ESCAPE_BITS; 64]; 2]; 13];
+    let tables: [&[&[Code]]; 2] = [&TCOEF_MORE, &TCOEF_LAST];
+    let mut last = 0;
+    while last < 2 {
+        let mut run = 0;
+        while run < tables[last].len() {
+            let mut level = 0;
+            while level < tables[last][run].len() {
+                bits[level + 1][last][run] = tables[last][run][level].length + 1;
+                level += 1;
+            }
+            run += 1;
+        }
+        last += 1;
+    }
+    bits
+};
 
 /// COD of a macroblock that is not coded.
 pub(super) const COD_SKIPPED: Code = c(1, 1);
@@ -223,7 +242,7 @@ const MVD: [Code; 33] = [
 /// ESCAPE of table 16.
 const ESCAPE: Code = c(3, 7);
 /// ESCAPE, LAST, RUN and LEVEL of table 17.
-const ESCAPE_BITS: u32 = 7 + 1 + 6 + 8;
+const ESCAPE_BITS: u8 = 7 + 1 + 6 + 8;
 
 /// Table 16, LAST = 0: by RUN, then by |LEVEL| − 1, without the sign bit.
 const TCOEF_MORE: [&[Code]; 27] = [
@@ -408,8 +427,19 @@ mod tests {
         assert_eq!(writer.bits(), 22);
         // 0000011 1 111111 10000001
         assert_eq!(writer.octets(), [0b0000_0111, 0b1111_1110, 0b0000_0100]);
-        assert_eq!(tcoef_bits(true, 63, 127), 22);
-        assert_eq!(tcoef_bits(false, 0, 1), 3);
-        assert_eq!(tcoef_bits(false, 0, 13), 22);
+    }
+
+    #[test]
+    fn bits_are_those_written() {
+        for last in [false, true] {
+            for run in 0..64u8 {
+                for level in 1..=127i16 {
+                    let mut writer = BitWriter::default();
+                    write_tcoef(&mut writer, last, run, -level);
+                    let bits = tcoef_bits(level.unsigned_abs())[usize::from(last)];
+                    assert_eq!(u64::from(bits[usize::from(run)]), writer.bits());
+                }
+            }
+        }
     }
 }
