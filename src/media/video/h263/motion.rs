@@ -237,7 +237,8 @@ const HALVES: [(i16, i16); 8] = [
 ];
 
 impl Search<'_> {
-    /// Tries the candidates, walks from the best, and refines: the vector and its difference.
+    /// Tries the candidates, walks from the best, and refines: the vector and its difference. With
+    /// a difference of which nothing would be coded, the candidates are enough.
     fn run<const N: usize>(&mut self, candidates: [Option<Vector>; N]) -> (Vector, u32) {
         let mut tried = [None; N];
         for (candidate, slot) in candidates.into_iter().flatten().zip(0..) {
@@ -250,13 +251,15 @@ impl Search<'_> {
             }
             self.attempt(vector);
         }
-        if self.cost >= GOOD {
-            self.walk(&HEXAGON);
-        }
-        self.walk(&DIAMOND);
-        let centre = self.best;
-        for (x, y) in HALVES {
-            self.attempt(centre.plus(x, y));
+        if self.cost >= 2 * self.lambda {
+            if self.cost >= GOOD {
+                self.walk(&HEXAGON);
+            }
+            self.walk(&DIAMOND);
+            let centre = self.best;
+            for (x, y) in HALVES {
+                self.attempt(centre.plus(x, y));
+            }
         }
         let rate = self.rate(self.best);
         (self.best, self.cost - rate)
@@ -264,14 +267,19 @@ impl Search<'_> {
 
     /// Moves the pattern to the best of its points until its centre is the best.
     fn walk(&mut self, pattern: &[(i16, i16)]) {
+        let mut left = self.best;
         for _ in 0..STEPS {
             let centre = self.best;
             for (x, y) in pattern {
-                self.attempt(centre.plus(*x, *y));
+                let vector = centre.plus(*x, *y);
+                if vector != left {
+                    self.attempt(vector);
+                }
             }
             if self.best == centre {
                 break;
             }
+            left = centre;
         }
     }
 

@@ -10,6 +10,9 @@ use super::vlc;
 /// How often coefficients may be sent for a macroblock between two INTRA codings (clause 4.4).
 const REFRESH: u8 = 132;
 
+/// Bits that an INTRA macroblock takes at least: COD, MCBPC, CBPY and six INTRADC.
+const LEAST_INTRA: u32 = 1 + 5 + 2 + 48;
+
 /// What the picture header says.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Header {
@@ -265,7 +268,9 @@ impl Coder {
             }
         }
         let mut intra_cost = i32::MAX;
-        if due || estimate.activity < estimate.sad + estimate.sad / 2 {
+        let plausible = estimate.activity < estimate.sad + estimate.sad / 2
+            && skip_cost.min(inter_cost) > quantiser.cost(LEAST_INTRA);
+        if due || plausible {
             self.intra.intra(&quantiser, current);
             let bits = self.intra.header_bits(true, difference.is_some());
             intra_cost = self.intra.cost + quantiser.cost(bits);

@@ -28,7 +28,7 @@ const MAX_LEVEL: u16 = 127;
 
 /// How far back an event may look for the one before it: the most coefficients in a row that
 /// are given up for their cost in bits.
-const REACH: usize = 6;
+const REACH: usize = 4;
 
 /// One coefficient of a block as it is sent.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -68,6 +68,7 @@ impl Levels {
         nodes: [Node {
             cost: 0,
             level: 0,
+            next: 0,
             back: NO_NODE,
         }; 64],
     };
@@ -134,9 +135,9 @@ impl Quantiser {
     }
 
     /// The sum of absolute differences up to which a predicted block is not transformed. No
-    /// coefficient can reach level 1 up to 6 QUANT; up to this, none was found to be worth its bits.
+    /// coefficient can reach level 1 up to 7 QUANT; up to this, none was found to be worth its bits.
     pub(super) fn zero_block_sad(&self) -> u32 {
-        16 * u32::from(self.step)
+        20 * u32::from(self.step)
     }
 
     /// Chooses the levels of a predicted block.
@@ -174,11 +175,11 @@ impl Quantiser {
         block
     }
 
-    /// Quantises to the nearest level, 1 from 3/2 QUANT on, and leaves `levels` with the cheapest
+    /// Quantises to the nearest level, 1 from 7/4 QUANT on, and leaves `levels` with the cheapest
     /// choice among those levels, the next lower ones, and none.
     fn choose(&self, coefficients: &Block, levels: &mut Levels) -> Gain {
         levels.count = 0;
-        let half = u16::from(self.step) / 2;
+        let half = u16::from(self.step) / 4;
         let mut magnitudes = [[0; 8]; 8];
         // Places in the zigzag that have a level.
         let mut places = 0u64;
@@ -255,6 +256,7 @@ impl Quantiser {
             let reach = index.saturating_sub(REACH);
             let mut best = Node {
                 cost: i32::MAX,
+                next: candidate.position + 1,
                 ..Node::default()
             };
             let lowest = (candidate.level - 1).max(1);
@@ -267,28 +269,22 @@ impl Quantiser {
                     let base = cost.wrapping_sub(saved);
                     let more = base.wrapping_add(self.lambda.wrapping_mul(bits(more).into()));
                     if more < best.cost {
-                        best = Node {
-                            cost: more,
-                            level,
-                            back,
-                        };
+                        (best.cost, best.level, best.back) = (more, level, back);
                     }
                     let last = base.wrapping_add(self.lambda.wrapping_mul(bits(last).into()));
                     if last < end.0.cost {
-                        let node = Node {
-                            cost: last,
-                            level,
-                            back,
-                        };
-                        end = (node, index);
+                        end.0.cost = last;
+                        (end.0.level, end.0.back, end.1) = (level, back, index);
                     }
                 };
                 if reach == 0 {
                     step(0, first, NO_NODE);
                 }
-                let before = nodes.iter().zip(candidates).zip(0u8..);
-                for ((node, candidate), back) in before.take(index).skip(reach) {
-                    step(node.cost, candidate.position.wrapping_add(1), back);
+                let before = nodes.get(reach..index).unwrap_or_default();
+                let mut back = u8::try_from(reach).unwrap_or(0);
+                for node in before {
+                    step(node.cost, node.next, back);
+                    back = back.wrapping_add(1);
                 }
             }
             if let Some(node) = nodes.get_mut(index) {
@@ -324,6 +320,8 @@ struct Node {
     cost: i32,
     /// Magnitude of the level.
     level: i16,
+    /// The place after the candidate.
+    next: u8,
     /// The candidate kept before this, or [`NO_NODE`].
     back: u8,
 }

@@ -114,10 +114,23 @@ pub(super) fn wrap_mvd(difference: i16) -> i16 {
     (difference + 32).rem_euclid(64) - 32
 }
 
-/// Bits of [`mvd`].
+/// Bits of [`mvd`] for a difference in −64..=63.
 pub(super) fn mvd_bits(difference: i16) -> u32 {
-    u32::from(mvd(difference).length)
+    let [_, index] = difference.to_be_bytes();
+    u32::from(MVD_BITS.get(usize::from(index & 63)).copied().unwrap_or(0))
 }
+
+/// [`mvd_bits`] by the difference modulo 64.
+static MVD_BITS: [u8; 64] = {
+    let mut bits = [1; 64];
+    let mut magnitude = 1;
+    while magnitude <= 32 {
+        bits[magnitude] = MVD[magnitude].length + 1;
+        bits[64 - magnitude] = MVD[magnitude].length + 1;
+        magnitude += 1;
+    }
+    bits
+};
 
 /// The code of table 16 for an event without its sign bit, or `None` where only the escape has
 /// it.
@@ -401,6 +414,9 @@ mod tests {
         assert_eq!(mvd(-1), c(0b011, 3));
         assert_eq!(mvd(-32), c(0b101, 13));
         assert_eq!(mvd(40), mvd(-24));
+        for difference in -64..64 {
+            assert_eq!(mvd_bits(difference), u32::from(mvd(difference).length));
+        }
         assert_eq!(mvd(-63), mvd(1));
     }
 
