@@ -28,7 +28,7 @@ const MAX_LEVEL: u16 = 127;
 
 /// How far back an event may look for the one before it: the most coefficients in a row that
 /// are given up for their cost in bits.
-const REACH: usize = 4;
+const REACH: u8 = 4;
 
 /// One coefficient of a block as it is sent.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -250,54 +250,80 @@ impl Quantiser {
         nodes: &mut [Node; 64],
         events: &mut [Event; 64],
     ) -> (Gain, usize) {
-        // The best way to end the block: its last node, and that node's candidate.
-        let mut end = (Node::default(), 0);
-        for (index, candidate) in candidates.iter().enumerate() {
+        let mut end = Choice::NOTHING;
+        for (index, candidate) in (0u8..).zip(candidates) {
             let reach = index.saturating_sub(REACH);
-            let mut best = Node {
-                cost: i32::MAX,
-                next: candidate.position + 1,
-                ..Node::default()
-            };
+            let mut best = Choice::NONE;
             let lowest = (candidate.level - 1).max(1);
             for level in lowest..=candidate.level {
                 let saved = self.saved(candidate.value, level);
                 let [more, last] = tcoef_bits(level.unsigned_abs());
                 let mut step = |cost: i32, next: u8, back: u8| {
                     let run = usize::from(candidate.position.wrapping_sub(next) & 63);
-                    let bits = |table: &[u8; 64]| table.get(run).copied().unwrap_or(0);
-                    let base = cost.wrapping_sub(saved);
-                    let more = base.wrapping_add(self.lambda.wrapping_mul(bits(more).into()));
-                    if more < best.cost {
-                        (best.cost, best.level, best.back) = (more, level, back);
-                    }
-                    let last = base.wrapping_add(self.lambda.wrapping_mul(bits(last).into()));
-                    if last < end.0.cost {
-                        end.0.cost = last;
-                        (end.0.level, end.0.back, end.1) = (level, back, index);
-                    }
+                    let rate = |table: &[u8; 64]| {
+                        let bits = table.get(run).copied().unwrap_or(0);
+                        self.lambda.wrapping_mul(bits.into())
+                    };
+                    let cost = cost.wrapping_sub(saved);
+                    let choice = |rate| Choice::new(cost.wrapping_add(rate), index, level, back);
+                    best = best.min(choice(rate(more)));
+                    end = end.min(choice(rate(last)));
                 };
                 if reach == 0 {
                     step(0, first, NO_NODE);
                 }
-                let before = nodes.get(reach..index).unwrap_or_default();
-                let mut back = u8::try_from(reach).unwrap_or(0);
-                for node in before {
+                let before = nodes.get(usize::from(reach)..usize::from(index));
+                let mut back = reach;
+                for node in before.unwrap_or_default() {
                     step(node.cost, node.next, back);
                     back = back.wrapping_add(1);
                 }
             }
-            if let Some(node) = nodes.get_mut(index) {
-                *node = best;
+            if let Some(node) = nodes.get_mut(usize::from(index)) {
+                let (_, level, back) = best.parts();
+                *node = Node {
+                    cost: best.cost(),
+                    level,
+                    next: candidate.position + 1,
+                    back,
+                };
             }
         }
-        let (last, index) = end;
-        let kept = if last.cost < 0 {
-            collect(candidates, nodes, last, index, events)
+        let cost = end.cost();
+        let kept = if cost < 0 {
+            collect(candidates, nodes, end, events)
         } else {
             0
         };
-        (Gain { cost: -last.cost }, kept)
+        (Gain { cost: -cost }, kept)
+    }
+}
+
+/// A cost and what leads to it, in one number so that the cheaper is the smaller: from the top,
+/// the cost, the candidate, its level, and the candidate before.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+struct Choice(i64);
+
+impl Choice {
+    /// Sending nothing.
+    const NOTHING: Self = Self(0);
+    /// Dearer than any.
+    const NONE: Self = Self(i64::MAX);
+
+    #[inline]
+    fn new(cost: i32, index: u8, level: i16, back: u8) -> Self {
+        let rest = (i64::from(index) << 16) | (i64::from(level) << 8) | i64::from(back);
+        Self((i64::from(cost) << 24) | rest)
+    }
+
+    fn cost(self) -> i32 {
+        i32::try_from(self.0 >> 24).unwrap_or(i32::MAX)
+    }
+
+    /// The candidate, its level and the candidate before.
+    fn parts(self) -> (u8, i16, u8) {
+        let [.., index, level, back] = self.0.to_be_bytes();
+        (index, i16::from(level), back)
     }
 }
 
@@ -329,32 +355,33 @@ struct Node {
 /// The beginning of the block.
 const NO_NODE: u8 = u8::MAX;
 
-/// Writes the path that ends in `last`, at candidate `index`, and returns its length.
+/// Writes the path that ends in `last` and returns its length.
 fn collect(
     candidates: &[Candidate],
     nodes: &[Node; 64],
-    last: Node,
-    index: usize,
+    last: Choice,
     events: &mut [Event; 64],
 ) -> usize {
-    let mut node = last;
-    let mut index = index;
+    let (mut index, mut level, mut back) = last.parts();
     let mut count = 0;
     for event in events.iter_mut() {
-        let Some(candidate) = candidates.get(index) else {
+        let Some(candidate) = candidates.get(usize::from(index)) else {
             break;
         };
         let negative = candidate.value < 0;
         *event = Event {
             position: candidate.position,
-            level: if negative { -node.level } else { node.level },
+            level: if negative { -level } else { level },
         };
         count += 1;
-        if node.back == NO_NODE {
+        if back == NO_NODE {
             break;
         }
-        index = usize::from(node.back);
-        node = nodes.get(index).copied().unwrap_or_default();
+        index = back;
+        let Some(node) = nodes.get(usize::from(index)) else {
+            break;
+        };
+        (level, back) = (node.level, node.back);
     }
     if let Some(events) = events.get_mut(..count) {
         events.reverse();
