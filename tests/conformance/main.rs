@@ -1,3 +1,4 @@
 //! Black-box tests of the library and the command, in one binary.
 
+mod h263;
 mod support;

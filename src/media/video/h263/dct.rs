@@ -151,6 +151,14 @@ fn inverse_pass<const SHIFT: u32>(block: &Block) -> Block {
 }
 
 #[cfg(test)]
+#[allow(
+    clippy::cast_possible_truncation,
+    clippy::cast_possible_wrap,
+    clippy::cast_precision_loss,
+    clippy::cast_sign_loss,
+    clippy::needless_range_loop,
+    reason = "the small numbers of a test"
+)]
 mod tests {
     use super::*;
     use std::f64::consts::PI;

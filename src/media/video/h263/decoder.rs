@@ -1,6 +1,15 @@
 //! A decoder for tests: it reads the codes bit by bit from the tables of [`vlc`](super::vlc) by
 //! looking for the one word that fits, and knows nothing of the encoder's decisions.
 
+#![allow(
+    clippy::cast_possible_truncation,
+    clippy::cast_possible_wrap,
+    clippy::cast_precision_loss,
+    clippy::cast_sign_loss,
+    clippy::needless_range_loop,
+    reason = "the small numbers of a test"
+)]
+
 use super::dct;
 use super::motion::{self, Grid, Vector};
 use super::plane::{CHROMA, LUMA, Plane, Reference, reconstruct};

@@ -232,6 +232,14 @@ pub(super) fn reconstruct(prediction: &Pixels<8>, residual: &Block) -> Pixels<8>
 }
 
 #[cfg(test)]
+#[allow(
+    clippy::cast_possible_truncation,
+    clippy::cast_possible_wrap,
+    clippy::cast_precision_loss,
+    clippy::cast_sign_loss,
+    clippy::needless_range_loop,
+    reason = "the small numbers of a test"
+)]
 mod tests {
     use super::*;
 

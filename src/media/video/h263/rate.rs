@@ -152,7 +152,7 @@ impl RateControl {
             mean_complexity: None,
             last: None,
             left_out: 0,
-            guide: history.map(|history| Guide::new(history)),
+            guide: history.map(Guide::new),
         }
     }
 
@@ -527,6 +527,14 @@ const INTRA_POWERS: [u32; 31] = [
 ];
 
 #[cfg(test)]
+#[allow(
+    clippy::cast_possible_truncation,
+    clippy::cast_possible_wrap,
+    clippy::cast_precision_loss,
+    clippy::cast_sign_loss,
+    clippy::needless_range_loop,
+    reason = "the small numbers of a test"
+)]
 mod tests {
     use super::super::config::{Level, Size};
     use super::*;

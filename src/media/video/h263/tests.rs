@@ -1,5 +1,14 @@
 //! The encoder as a whole, against our own decoder.
 
+#![allow(
+    clippy::cast_possible_truncation,
+    clippy::cast_possible_wrap,
+    clippy::cast_precision_loss,
+    clippy::cast_sign_loss,
+    clippy::needless_range_loop,
+    reason = "the small numbers of a test"
+)]
+
 use super::decoder::Decoder;
 use super::encoder::{EncodedFrame, Encoder, YuvFrame};
 use super::{Config, H263Error, Level, Size, Target, encode_to_size};
@@ -174,7 +183,9 @@ fn budgets_are_filled_and_never_exceeded() {
             fitted.summary.left_out,
             psnr(Size::Qcif, &fitted.pictures)
         );
-        assert!(size <= max && size * 100 >= max * 93, "{size} of {max}");
+        // With pictures left out, the last that is coded may leave a gap of its size.
+        let least = if fitted.summary.left_out == 0 { 97 } else { 80 };
+        assert!(size <= max && size * 100 >= max * least, "{size} of {max}");
         assert_eq!(fitted.summary.bytes, size);
     }
     let none = encode_to_size(&config, 100, time(75), frames);

@@ -121,6 +121,10 @@ pub(super) fn mvd_bits(difference: i16) -> u32 {
 }
 
 /// [`mvd_bits`] by the difference modulo 64.
+#[allow(
+    clippy::indexing_slicing,
+    reason = "evaluated by the compiler, where a wrong index is an error"
+)]
 static MVD_BITS: [u8; 64] = {
     let mut bits = [1; 64];
     let mut magnitude = 1;
@@ -163,6 +167,10 @@ pub(super) fn tcoef_bits(magnitude: u16) -> &'static [[u8; 64]; 2] {
 }
 
 /// [`tcoef_bits`] up to the greatest magnitude that table 16 has.
+#[allow(
+    clippy::indexing_slicing,
+    reason = "evaluated by the compiler, where a wrong index is an error"
+)]
 static TCOEF_BITS: [[[u8; 64]; 2]; 13] = {
     let mut bits = [[[ESCAPE_BITS; 64]; 2]; 13];
     let tables: [&[&[Code]]; 2] = [&TCOEF_MORE, &TCOEF_LAST];
