@@ -80,7 +80,7 @@ enum Goal {
     Quantiser(u8),
     /// A rate over a sliding horizon.
     Rate { bits_per_second: u64 },
-    /// A sum at the end; `strict` if it must not be exceeded by a bit.
+    /// A sum at the end, to be exceeded by a hundredth at most, or by nothing if `strict`.
     Total {
         bits: u64,
         duration_us: u64,
@@ -175,9 +175,12 @@ impl RateControl {
                     aim: None,
                 });
             }
-            Goal::Total {
-                bits, strict: true, ..
-            } => self.bucket.room().min(bits.saturating_sub(self.spent)),
+            Goal::Total { bits, strict, .. } => {
+                let over = if strict { 0 } else { bits / 100 };
+                self.bucket
+                    .room()
+                    .min((bits + over).saturating_sub(self.spent))
+            }
             _ => self.bucket.room(),
         };
         let limit = limit.min(self.max_picture_bits);
