@@ -125,7 +125,7 @@ pub enum Target {
     BitRate {
         /// Bits per second.
         bits_per_second: u64,
-        /// Length of the track in microseconds. Known, the rate is met at its end; otherwise it
+        /// Length of the track in microseconds, at most a day. Known, the rate is met at its end; otherwise it
         /// is met over five seconds or so.
         duration_us: Option<u64>,
     },
@@ -134,7 +134,7 @@ pub enum Target {
     Bytes {
         /// The most octets.
         max: u64,
-        /// Length of the track in microseconds.
+        /// Length of the track in microseconds, at most a day.
         duration_us: u64,
     },
     /// QUANT for every macroblock, 1..=31.
@@ -148,7 +148,7 @@ pub struct Config {
     pub size: Size,
     /// The level to keep.
     pub level: Level,
-    /// Microseconds from one frame to the next, as they will be pushed. It only guides the rate
+    /// Microseconds from one frame to the next, as they will be pushed, 1 000..=60 000 000. It only guides the rate
     /// control; the frames' own times are what is coded.
     pub frame_interval_us: u64,
     /// How many bits to spend.
@@ -184,8 +184,16 @@ impl Config {
                 size: self.size.dimensions(),
             });
         }
-        if self.frame_interval_us == 0 {
+        if !(1_000..=60_000_000).contains(&self.frame_interval_us) {
             return Err(H263Error::Setting("frame interval"));
+        }
+        let duration = match self.target {
+            Target::BitRate { duration_us, .. } => duration_us,
+            Target::Bytes { duration_us, .. } => Some(duration_us),
+            Target::Quantiser(_) => None,
+        };
+        if duration.is_some_and(|duration| !(1..=MAX_DURATION_US).contains(&duration)) {
+            return Err(H263Error::Setting("duration"));
         }
         if self.keyframe_interval == 0 {
             return Err(H263Error::Setting("key frame interval"));
@@ -194,11 +202,6 @@ impl Config {
             Target::BitRate {
                 bits_per_second: 0, ..
             } => Err(H263Error::Setting("bit rate")),
-            Target::BitRate {
-                duration_us: Some(0),
-                ..
-            }
-            | Target::Bytes { duration_us: 0, .. } => Err(H263Error::Setting("duration")),
             Target::Quantiser(step) if !(1..=31).contains(&step) => {
                 Err(H263Error::Setting("quantiser"))
             }
@@ -206,6 +209,9 @@ impl Config {
         }
     }
 }
+
+/// The longest track: one day.
+pub(super) const MAX_DURATION_US: u64 = 86_400_000_000;
 
 /// Why nothing was encoded.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
@@ -234,8 +240,8 @@ pub enum H263Error {
     /// A setting that is zero or out of its range.
     #[error("the {0} is out of range")]
     Setting(&'static str),
-    /// A frame that is not later than the one before it.
-    #[error("frame at {timestamp_us} µs is not later than the one before it")]
+    /// A frame that is not later than the one before it, or later than a day.
+    #[error("frame at {timestamp_us} µs is not later than the one before it, or beyond a day")]
     Timestamp {
         /// Its time.
         timestamp_us: u64,
@@ -269,6 +275,13 @@ mod tests {
         }
         let zero = Config::new(Size::Qcif, Level::L10, Target::Quantiser(0));
         assert_eq!(zero.check(), Err(H263Error::Setting("quantiser")));
+        for (duration_us, interval_us) in [(0, 66_733), (u64::MAX, 66_733), (1, 0), (1, u64::MAX)] {
+            let max = 1000;
+            let target = Target::Bytes { max, duration_us };
+            let mut config = Config::new(Size::Qcif, Level::L10, target);
+            config.frame_interval_us = interval_us;
+            assert!(matches!(config.check(), Err(H263Error::Setting(_))));
+        }
     }
 
     #[test]

@@ -1,9 +1,10 @@
 //! The encoder: frames in, pictures out.
 
-use super::config::{Config, H263Error, Size};
+use super::config::{Config, H263Error, MAX_DURATION_US, Size};
+use super::cost::{Kind, Record};
 use super::motion::Estimate;
 use super::picture::{Coder, Header, Outcome};
-use super::rate::{History, Kind, Plan, RateControl, Record, Request};
+use super::rate::{History, Plan, RateControl, Request};
 
 /// Samples of one plane, borrowed.
 #[derive(Debug, Clone, Copy)]
@@ -146,7 +147,8 @@ impl Encoder {
         frame: &YuvFrame<'_>,
         timestamp_us: u64,
     ) -> Result<Option<EncodedFrame>, H263Error> {
-        if self.pushed_us.is_some_and(|last| timestamp_us <= last) {
+        let late = timestamp_us > MAX_DURATION_US;
+        if late || self.pushed_us.is_some_and(|last| timestamp_us <= last) {
             return Err(H263Error::Timestamp { timestamp_us });
         }
         self.load(frame)?;

@@ -22,6 +22,7 @@
 
 mod bits;
 mod config;
+mod cost;
 mod dct;
 #[cfg(test)]
 mod decoder;

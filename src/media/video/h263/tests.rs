@@ -307,6 +307,8 @@ fn bad_frames_are_refused_and_change_nothing() {
     );
     let again = encoder.encode(&view(Size::Qcif, &planes), 0);
     assert_eq!(again, Err(H263Error::Timestamp { timestamp_us: 0 }));
+    let late = encoder.encode(&view(Size::Qcif, &planes), u64::MAX);
+    assert!(matches!(late, Err(H263Error::Timestamp { .. })));
     assert_eq!(encoder.summary().pictures, 1);
 }
 
