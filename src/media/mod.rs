@@ -14,6 +14,7 @@ pub mod mime;
 pub mod picture;
 pub mod probe;
 pub mod registry;
+pub mod video;
 
 pub use cancel::Cancel;
 pub use error::MediaError;

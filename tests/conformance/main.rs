@@ -17,6 +17,7 @@ mod cli_pdu;
 mod container;
 mod container_sound;
 mod generate;
+mod h263;
 mod image;
 mod image_hostile;
 mod mime;

@@ -1,0 +1,459 @@
+//! The picture and GOB layers (H.263 clauses 5.1 and 5.2) and the walk over the macroblocks.
+
+use super::bits::BitWriter;
+use super::macroblock::{Coded, Samples};
+use super::motion::{self, Estimate, Grid, Vector, moved};
+use super::plane::{CHROMA, LUMA, Pixels, Plane, Reference};
+use super::quant::Quantiser;
+use super::vlc;
+
+/// How often coefficients may be sent for a macroblock between two INTRA codings (clause 4.4).
+const REFRESH: u8 = 132;
+
+/// Bits that an INTRA macroblock takes at least: COD, MCBPC, CBPY and six INTRADC.
+const LEAST_INTRA: u32 = 1 + 5 + 2 + 48;
+
+/// What the picture header says.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Header {
+    /// TR, clause 5.1.2.
+    pub(super) temporal_reference: u8,
+    /// Source format, bits 6 to 8 of PTYPE.
+    pub(super) source_format: u8,
+    /// Whether this is an INTRA picture.
+    pub(super) intra: bool,
+    /// PQUANT.
+    pub(super) quantiser: u8,
+    /// Whether every group of blocks but the first gets a header.
+    pub(super) gob_headers: bool,
+}
+
+impl Header {
+    /// PSC, TR, PTYPE, PQUANT, CPM and PEI.
+    fn write(&self, to: &mut BitWriter) {
+        to.put(0b10_0000, 22);
+        to.put(u32::from(self.temporal_reference), 8);
+        to.put(0b10_000, 5);
+        to.put(u32::from(self.source_format), 3);
+        to.put(u32::from(!self.intra), 1);
+        to.put(0, 4);
+        to.put(u32::from(self.quantiser), 5);
+        to.put(0, 2);
+    }
+}
+
+/// What became of a picture.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Outcome {
+    /// Bits, rounded up to whole octets.
+    pub(super) bits: u64,
+    /// Squared error of the luma.
+    pub(super) luma_error: u64,
+    /// Sum of QUANT over all macroblocks.
+    pub(super) quantisers: u32,
+}
+
+/// The coder of pictures: the last one as a decoder has it, and the one being coded.
+#[derive(Debug)]
+pub(super) struct Coder {
+    grid: Grid,
+    /// The picture to code, by macroblocks.
+    source: Vec<Samples>,
+    y: Reference<LUMA>,
+    cb: Reference<CHROMA>,
+    cr: Reference<CHROMA>,
+    next_y: Plane<LUMA>,
+    next_cb: Plane<CHROMA>,
+    next_cr: Plane<CHROMA>,
+    field: Vec<Estimate>,
+    vectors: Vec<Vector>,
+    /// How often each macroblock got coefficients since it was last INTRA.
+    ages: Vec<u8>,
+    next_ages: Vec<u8>,
+    writer: BitWriter,
+    inter: Coded,
+    intra: Coded,
+}
+
+impl Coder {
+    /// For pictures of `width` x `height`: multiples of 16, at most CIF.
+    pub(super) fn new(width: usize, height: usize) -> Self {
+        let grid = Grid {
+            columns: width / 16,
+            rows: height / 16,
+        };
+        Self {
+            grid,
+            source: vec![Samples::BLACK; grid.count()],
+            y: Reference::new(width, height),
+            cb: Reference::new(width / 2, height / 2),
+            cr: Reference::new(width / 2, height / 2),
+            next_y: Plane::new(width, height),
+            next_cb: Plane::new(width / 2, height / 2),
+            next_cr: Plane::new(width / 2, height / 2),
+            field: Vec::new(),
+            vectors: Vec::new(),
+            ages: vec![0; grid.count()],
+            next_ages: Vec::new(),
+            writer: BitWriter::default(),
+            inter: Coded::EMPTY,
+            intra: Coded::EMPTY,
+        }
+    }
+
+    /// Macroblocks of the picture.
+    pub(super) fn grid(&self) -> Grid {
+        self.grid
+    }
+
+    /// The planes of the last picture as a decoder shows it: Y, Cb, Cr.
+    pub(super) fn shown(&self) -> (&Plane<LUMA>, &Plane<CHROMA>, &Plane<CHROMA>) {
+        (self.y.whole(), self.cb.whole(), self.cr.whole())
+    }
+
+    /// Takes the picture to code. Every plane is given as its rows.
+    pub(super) fn load<'a>(
+        &mut self,
+        y: impl Iterator<Item = &'a [u8]>,
+        cb: impl Iterator<Item = &'a [u8]>,
+        cr: impl Iterator<Item = &'a [u8]>,
+    ) {
+        let columns = self.grid.columns;
+        scatter(&mut self.source, columns, y, |samples| &mut samples.y);
+        scatter(&mut self.source, columns, cb, |samples| &mut samples.cb);
+        scatter(&mut self.source, columns, cr, |samples| &mut samples.cr);
+    }
+
+    /// Estimates the motion between the last picture and the loaded one. `quantiser` is the one
+    /// that will probably be used.
+    pub(super) fn estimate(&mut self, quantiser: u8) -> &[Estimate] {
+        motion::estimate(
+            self.source.iter().map(|samples| &samples.y),
+            &self.y,
+            self.grid,
+            u32::from(quantiser) * 15,
+            &mut self.field,
+            &mut self.vectors,
+        );
+        &self.field
+    }
+
+    /// Sum of all macroblocks' activities, for pictures whose motion is not estimated.
+    pub(super) fn activity(&self) -> u64 {
+        self.source
+            .iter()
+            .map(|samples| u64::from(motion::activity(&samples.y)))
+            .sum()
+    }
+
+    /// Codes the loaded picture. QUANT rises on the way when the bits would otherwise pass
+    /// `limit`. Unless [`keep`](Self::keep) follows, the picture can be coded again.
+    pub(super) fn code(&mut self, header: &Header, limit: u64) -> Outcome {
+        self.writer.clear();
+        header.write(&mut self.writer);
+        if header.intra {
+            // Nothing before an INTRA picture may matter after it.
+            self.field.clear();
+        }
+        self.vectors.clear();
+        self.vectors.resize(self.grid.count(), Vector::default());
+        self.next_ages.clone_from(&self.ages);
+        if header.intra {
+            self.next_ages.fill(0);
+        }
+        let mut steps = Steps::new(header.quantiser, limit, self.grid.count());
+        let mut outcome = Outcome {
+            bits: 0,
+            luma_error: 0,
+            quantisers: 0,
+        };
+        for index in 0..self.grid.count() {
+            let (column, row) = (index % self.grid.columns, index / self.grid.columns);
+            if column == 0 && row > 0 && header.gob_headers {
+                self.gob_header(row, header, steps.current);
+            }
+            let Some(current) = self.source.get(index).copied() else {
+                break;
+            };
+            let step = steps.wanted(index, self.writer.bits());
+            let place = Place { index, column, row };
+            let (samples, sent) = if header.intra {
+                self.intra_macroblock(&current, steps.current, step)
+            } else {
+                self.inter_macroblock(&current, place, header, steps.current, step)
+            };
+            if sent {
+                steps.current = step;
+            }
+            outcome.quantisers += u32::from(steps.current);
+            outcome.luma_error += u64::from(super::plane::ssd(&current.y, &samples.y));
+            self.next_y.put(column * 16, row * 16, &samples.y);
+            self.next_cb.put(column * 8, row * 8, &samples.cb);
+            self.next_cr.put(column * 8, row * 8, &samples.cr);
+        }
+        self.writer.align();
+        outcome.bits = self.writer.bits();
+        outcome
+    }
+
+    /// Makes the picture just coded the one that the next refers to, and hands out its octets.
+    pub(super) fn keep(&mut self) -> &[u8] {
+        self.y.replace(&mut self.next_y);
+        self.cb.replace(&mut self.next_cb);
+        self.cr.replace(&mut self.next_cr);
+        std::mem::swap(&mut self.ages, &mut self.next_ages);
+        self.writer.octets()
+    }
+
+    /// GBSC, GN, GFID and GQUANT (clause 5.2).
+    fn gob_header(&mut self, row: usize, header: &Header, quantiser: u8) {
+        self.writer.put(1, 17);
+        self.writer.put(u32::try_from(row).unwrap_or(0), 5);
+        self.writer.put(u32::from(!header.intra), 2);
+        self.writer.put(u32::from(quantiser), 5);
+    }
+
+    /// Codes one macroblock of an INTRA picture: what a decoder has, and whether QUANT changed.
+    fn intra_macroblock(&mut self, current: &Samples, old: u8, new: u8) -> (Samples, bool) {
+        let quantiser = Quantiser::new(new);
+        self.intra.intra(&quantiser, current);
+        self.intra
+            .write(false, dquant(old, new), None, &mut self.writer);
+        let mut samples = Samples::BLACK;
+        self.intra.reconstruct(&quantiser, &mut samples);
+        (samples, true)
+    }
+
+    /// Codes one macroblock of an INTER picture in the cheapest way: not at all, with its vector,
+    /// or INTRA.
+    fn inter_macroblock(
+        &mut self,
+        current: &Samples,
+        place: Place,
+        header: &Header,
+        old: u8,
+        new: u8,
+    ) -> (Samples, bool) {
+        let quantiser = Quantiser::new(new);
+        let estimate = self.field.get(place.index).copied().unwrap_or_default();
+        let difference = dquant(old, new);
+        let age = self.ages.get(place.index).copied().unwrap_or_default();
+        // Spread over the pictures, so that not all macroblocks fall due in one.
+        let due = age >= REFRESH - u8::try_from(place.index * 7 % 33).unwrap_or(0);
+
+        let mut samples = self.predict(estimate.vector, place);
+        let mut skip_cost = i32::MAX;
+        let mut still = None;
+        let predictor = motion::predictor(
+            &self.vectors,
+            self.grid,
+            place.column,
+            place.row,
+            header.gob_headers,
+        );
+        let mut inter_cost = i32::MAX;
+        if !due {
+            let error = current.error(&samples);
+            self.inter.inter(&quantiser, current, &samples, error);
+            let changes = difference.is_some() && self.inter.has_coefficients();
+            let bits = self.inter.header_bits(true, changes) + estimate.vector.bits(predictor);
+            inter_cost = self.inter.cost + quantiser.cost(bits);
+            skip_cost = quantiser.cost(1);
+            if estimate.vector == Vector::default() {
+                skip_cost += error;
+            } else {
+                let other = self.predict(Vector::default(), place);
+                skip_cost += current.error(&other);
+                still = Some(other);
+            }
+        }
+        let mut intra_cost = i32::MAX;
+        let plausible = estimate.activity < estimate.sad + estimate.sad / 2
+            && skip_cost.min(inter_cost) > quantiser.cost(LEAST_INTRA);
+        if due || plausible {
+            self.intra.intra(&quantiser, current);
+            let bits = self.intra.header_bits(true, difference.is_some());
+            intra_cost = self.intra.cost + quantiser.cost(bits);
+        }
+
+        if !due && skip_cost <= inter_cost && skip_cost <= intra_cost {
+            vlc::COD_SKIPPED.write(&mut self.writer);
+            return (still.unwrap_or(samples), false);
+        }
+        let age = self.next_ages.get_mut(place.index);
+        if intra_cost < inter_cost {
+            if let Some(age) = age {
+                *age = 0;
+            }
+            self.intra.write(true, difference, None, &mut self.writer);
+            self.intra.reconstruct(&quantiser, &mut samples);
+            return (samples, true);
+        }
+        let sends = self.inter.has_coefficients();
+        if let (Some(age), true) = (age, sends) {
+            *age = age.saturating_add(1);
+        }
+        let vector = estimate.vector;
+        if let Some(slot) = self.vectors.get_mut(place.index) {
+            *slot = vector;
+        }
+        let mvd = (vector.x - predictor.x, vector.y - predictor.y);
+        let difference = difference.filter(|_| sends);
+        self.inter
+            .write(true, difference, Some(mvd), &mut self.writer);
+        self.inter.reconstruct(&quantiser, &mut samples);
+        (samples, sends)
+    }
+
+    /// What `vector` points at in the last picture.
+    fn predict(&self, vector: Vector, place: Place) -> Samples {
+        let mut samples = Samples::BLACK;
+        let Place { column, row, .. } = place;
+        let (x2, y2) = (moved(column * 32, vector.x), moved(row * 32, vector.y));
+        self.y.predict(x2, y2, &mut samples.y);
+        let vector = vector.chroma();
+        let (x2, y2) = (moved(column * 16, vector.x), moved(row * 16, vector.y));
+        self.cb.predict(x2, y2, &mut samples.cb);
+        self.cr.predict(x2, y2, &mut samples.cr);
+        samples
+    }
+}
+
+/// Where a macroblock is.
+#[derive(Debug, Clone, Copy)]
+struct Place {
+    index: usize,
+    column: usize,
+    row: usize,
+}
+
+/// DQUANT from one QUANT to another, or `None` where they are equal.
+fn dquant(old: u8, new: u8) -> Option<i8> {
+    let difference = i8::try_from(i16::from(new) - i16::from(old)).ok()?;
+    (difference != 0).then_some(difference)
+}
+
+/// QUANT on its way through a picture.
+#[derive(Debug, Clone, Copy)]
+struct Steps {
+    /// PQUANT: where it starts and returns to.
+    base: u8,
+    /// What the decoder has.
+    current: u8,
+    limit: u64,
+    count: u64,
+}
+
+impl Steps {
+    fn new(base: u8, limit: u64, count: usize) -> Self {
+        Self {
+            base,
+            current: base,
+            limit,
+            count: u64::try_from(count).unwrap_or(1).max(1),
+        }
+    }
+
+    /// QUANT for macroblock `index`, when `bits` have been spent before it: at most 2 from the
+    /// current one (table 12), higher when the picture heads over its limit.
+    fn wanted(&self, index: usize, bits: u64) -> u8 {
+        let done = u64::try_from(index).unwrap_or(0);
+        let spent = bits.saturating_mul(self.count);
+        // A fifth may be spent ahead: not every part of a picture is alike.
+        let allowed = self.limit.saturating_mul(done * 4 + self.count) / 80;
+        if spent > allowed.saturating_mul(15) {
+            self.current.saturating_add(2).min(31)
+        } else if self.current > self.base && spent < allowed.saturating_mul(13) {
+            self.current - 1
+        } else {
+            self.current
+        }
+    }
+}
+
+/// Distributes the rows of a plane over the macroblocks.
+fn scatter<'a, const N: usize>(
+    source: &mut [Samples],
+    columns: usize,
+    rows: impl Iterator<Item = &'a [u8]>,
+    part: impl Fn(&mut Samples) -> &mut Pixels<N>,
+) {
+    for (y, row) in rows.enumerate() {
+        let macroblocks = source.chunks_mut(columns).nth(y / N).unwrap_or_default();
+        for (samples, from) in macroblocks.iter_mut().zip(row.as_chunks::<N>().0) {
+            if let Some(to) = part(samples).get_mut(y % N) {
+                *to = *from;
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+#[allow(
+    clippy::cast_possible_truncation,
+    clippy::cast_possible_wrap,
+    clippy::cast_precision_loss,
+    clippy::cast_sign_loss,
+    clippy::needless_range_loop,
+    reason = "the small numbers of a test"
+)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_picture_header_is_laid_out_as_clause_5_1() {
+        let header = Header {
+            temporal_reference: 0xff,
+            source_format: 2,
+            intra: false,
+            quantiser: 31,
+            gob_headers: false,
+        };
+        let mut writer = BitWriter::default();
+        header.write(&mut writer);
+        assert_eq!(writer.bits(), 22 + 8 + 13 + 5 + 2);
+        // 22 bits PSC, 8 TR, 10000 010 1 0000, 11111, 00.
+        assert_eq!(writer.octets(), [0, 0, 0x83, 0xfe, 0x0a, 0x1f, 0x00]);
+    }
+
+    #[test]
+    fn quant_rises_when_a_picture_heads_over_its_limit() {
+        let mut steps = Steps::new(10, 1000, 99);
+        assert_eq!(steps.wanted(50, 400), 10);
+        assert_eq!(steps.wanted(50, 900), 12);
+        steps.current = 14;
+        assert_eq!(steps.wanted(50, 100), 13);
+        steps.current = 31;
+        assert_eq!(steps.wanted(90, 5000), 31);
+        assert_eq!(dquant(10, 12), Some(2));
+        assert_eq!(dquant(10, 10), None);
+    }
+
+    #[test]
+    fn a_still_picture_is_skipped_whole() {
+        let mut coder = Coder::new(128, 96);
+        let (luma, chroma) = (vec![90; 128 * 96], vec![128; 64 * 48]);
+        let mut header = Header {
+            temporal_reference: 0,
+            source_format: 1,
+            intra: true,
+            quantiser: 8,
+            gob_headers: false,
+        };
+        for intra in [true, false] {
+            coder.load(luma.chunks(128), chroma.chunks(64), chroma.chunks(64));
+            header.intra = intra;
+            if !intra {
+                coder.estimate(8);
+            }
+            let outcome = coder.code(&header, u64::MAX);
+            assert!(outcome.luma_error <= 128 * 96 * 4);
+            assert_eq!(outcome.quantisers, 48 * 8);
+            if !intra {
+                // The header and one bit per macroblock.
+                assert_eq!(outcome.bits, (50u64 + 48).next_multiple_of(8));
+            }
+            assert_eq!(coder.keep().len() as u64 * 8, outcome.bits);
+        }
+    }
+}

@@ -1,0 +1,3 @@
+//! Moving pictures.
+
+pub mod h263;
