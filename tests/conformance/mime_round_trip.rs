@@ -59,7 +59,7 @@ fn header() -> impl Strategy<Value = Header> {
         any::<u32>().prop_map(|s| Time::Relative(s.into())),
     ];
     let pair = prop_oneof![
-        "[^\r\n\0]{0,100}".prop_map(move |s| {
+        r"[^\x00-\x1F\x7F]{0,100}".prop_map(move |s| {
             (
                 field(Field::Subject),
                 HeaderValue::Encoded(EncodedString::new(s)),

@@ -22,8 +22,9 @@
 //! * the charset of header texts is UTF-8 where they are not ASCII, charset parameters have their
 //!   IANA names, and a media type that is none is `application/octet-stream`, or
 //!   `multipart/mixed` where it holds parts;
-//! * CR, LF and NUL in texts and file names are spaces; in identifiers, addresses and header names
-//!   they are an [`EncodeError::BadText`];
+//! * control characters in header texts are spaces, and so are CR, LF and NUL in texts of parts'
+//!   headers and file names; in identifiers, addresses and header names
+//!   they are an [`EncodeError::BadText`](crate::mms::EncodeError::BadText);
 //! * addresses have no white space around them, and their display names are in quotes where they
 //!   need them;
 //! * textual headers that are not ASCII are encoded words, and those that name a known field and

@@ -130,12 +130,12 @@ pub fn write(brand: Brand, tracks: &[NewTrack<'_>]) -> Result<Vec<u8>, WriteErro
     Ok(out)
 }
 
-/// Octets that [`write`] adds to those of the samples. Exact, but that a track of samples that
+/// Octets that [`write()`] adds to those of the samples. Exact, but that a track of samples that
 /// turn out to be all of one size, without having been declared so, saves its size table.
 ///
 /// # Errors
 ///
-/// Those of [`write`].
+/// Those of [`write()`].
 pub fn overhead(brand: Brand, tracks: &[TrackShape<'_>]) -> Result<usize, WriteError> {
     let plans = tracks
         .iter()
