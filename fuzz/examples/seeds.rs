@@ -18,6 +18,16 @@ use remold::mms::{mime, multipart, push};
 fn main() {
     let message = message();
     let pdus = pdus(&message);
+    for (name, octets) in pdus.iter().take(2) {
+        for (class, size, side) in [(3, 0, 0), (9, 7, 20), (1, 30, 0)] {
+            let name = format!("{name}-{class}");
+            save(
+                "plan",
+                &name,
+                &[&[class, size, side, 0], &octets[..]].concat(),
+            );
+        }
+    }
     for (name, octets) in &pdus {
         save("pdu", name, octets);
         save(
@@ -89,10 +99,7 @@ fn save(target: &str, name: &str, octets: &[u8]) {
 }
 
 fn message() -> Message {
-    let mut picture = Part::new(
-        ContentType::new("image/gif").with("name", "sun.gif"),
-        &b"GIF89a\x01\0\x01\0\0\0\0;"[..],
-    );
+    let mut picture = Part::new(ContentType::new("image/gif").with("name", "sun.gif"), gif());
     picture.content_id = Some("sun".to_owned());
     picture.content_location = Some("sun.gif".to_owned());
     picture.disposition = Some(Disposition {
@@ -182,6 +189,15 @@ fn pdus(message: &Message) -> Vec<(&'static str, Vec<u8>)> {
     .into_iter()
     .map(|(name, pdu)| (name, pdu::encode_partial(&pdu).unwrap()))
     .collect()
+}
+
+fn gif() -> Vec<u8> {
+    let mut octets = Cursor::new(Vec::new());
+    let picture = RgbaImage::from_fn(40, 30, |x, y| Rgba([(x * 6) as u8, (y * 8) as u8, 9, 255]));
+    DynamicImage::ImageRgba8(picture)
+        .write_to(&mut octets, ImageFormat::Gif)
+        .unwrap();
+    octets.into_inner()
 }
 
 fn pictures() {

@@ -5,6 +5,7 @@
 
 mod image;
 mod mime;
+mod plan;
 mod probe;
 mod profile;
 mod smil;
@@ -13,6 +14,7 @@ mod wire;
 
 pub use image::{image_bmp, image_gif, image_jpeg, image_png, image_tiff, image_wbmp, image_webp};
 pub use mime::mime;
+pub use plan::plan;
 pub use probe::probe;
 pub use profile::{headers, uaprof};
 pub use smil::smil;

@@ -1,5 +1,6 @@
 //! Content-type values and their typed parameters (WAP-230-WSP sections 8.4.2.4 and 8.4.2.24).
 
+use crate::mms::charset;
 use crate::mms::content_type::ContentType;
 use crate::mms::error::{DecodeError, EncodeError};
 use crate::mms::message::{Disposition, DispositionKind};
@@ -170,7 +171,12 @@ fn textual_type(text: &str, offset: usize, notes: &mut Notes) -> ContentType {
     for (name, value) in pairs.take(MOST_PARAMETERS) {
         let name = name.trim();
         if is_token_text(name.as_bytes()) {
-            content_type.push_param(name, value.trim().trim_matches('"'));
+            let value = value.trim().trim_matches('"');
+            let charset = name
+                .eq_ignore_ascii_case("charset")
+                .then(|| charset::mib(value));
+            let known = charset.flatten().and_then(charset::name);
+            content_type.push_param(name, known.unwrap_or(value));
         }
     }
     content_type
@@ -264,6 +270,13 @@ mod tests {
             all.push_param(name, value);
         }
         assert_eq!(read(&written(&all)), (all, 0));
+    }
+
+    #[test]
+    fn parameters_in_the_text_of_a_type_come_back() {
+        let (found, _) = read(b"text/plain; charset=UTF8; q=0.50\0");
+        assert_eq!(found.to_string(), "text/plain; charset=utf-8; q=0.50");
+        assert_eq!(read(&written(&found)).0, found);
     }
 
     #[test]

@@ -253,7 +253,8 @@ fn write_known(
             }
         }
         Kind::Quality => {
-            let Some(quality) = quality_number(value) else {
+            let quality = quality_number(value).filter(|q| quality_text(*q) == value);
+            let Some(quality) = quality else {
                 return Ok(false);
             };
             writer.code(code);
