@@ -189,48 +189,35 @@ pub(super) fn unquote(value: &str) -> String {
     text
 }
 
-/// Parameters in their order, those in segments at the place of their first.
+/// One parameter for each name, at the place of its first. Senders write a name again for readers
+/// that do not know RFC 2231: what that standard codes is then the fuller one.
 fn join(raw: Vec<RawParam>) -> Vec<Param> {
     let mut params: Vec<Param> = Vec::new();
-    let mut segments: Vec<&RawParam> = Vec::new();
-    for param in &raw {
-        match param.section {
-            None => params.push(Param {
-                name: param.name.clone(),
-                value: if param.extended {
-                    decode_extended(&param.value)
-                } else {
-                    words::decode_words(&param.value)
-                },
-            }),
-            Some(_) => {
-                if !segments.iter().any(|other| other.name == param.name) {
-                    params.push(Param {
-                        name: param.name.clone(),
-                        value: String::new(),
-                    });
-                }
-                segments.push(param);
-            }
+    for RawParam { name, .. } in &raw {
+        if params.iter().any(|param| param.name == *name) {
+            continue;
         }
-    }
-    segments.sort_by(|a, b| (&a.name, a.section).cmp(&(&b.name, b.section)));
-    for group in segments.chunk_by(|a, b| a.name == b.name) {
-        if let (Some(first), Some(param)) = (
-            group.first(),
-            params
-                .iter_mut()
-                .find(|p| group.first().is_some_and(|g| g.name == p.name)),
-        ) {
-            param.value = join_segments(first, group);
-        }
+        let same = || raw.iter().filter(|other| other.name == *name);
+        let whole = |extended| same().find(|p| p.section.is_none() && p.extended == extended);
+        let mut segments: Vec<&RawParam> = same().filter(|p| p.section.is_some()).collect();
+        segments.sort_by_key(|segment| segment.section);
+        segments.dedup_by_key(|segment| segment.section);
+        let value = match (whole(true), segments.first(), whole(false)) {
+            (Some(extended), _, _) => decode_extended(&extended.value),
+            (None, Some(first), _) => join_segments(first, &segments),
+            (None, None, plain) => words::decode_words(plain.map_or("", |plain| &plain.value)),
+        };
+        params.push(Param {
+            name: name.clone(),
+            value,
+        });
     }
     params
 }
 
-fn join_segments(first: &RawParam, group: &[&RawParam]) -> String {
+fn join_segments(first: &RawParam, segments: &[&RawParam]) -> String {
     let mut coded = String::new();
-    for segment in group {
+    for segment in segments {
         if segment.extended {
             coded.push_str(&segment.value);
         } else {
@@ -333,8 +320,21 @@ mod tests {
     }
 
     #[test]
+    fn a_name_given_again_is_one_parameter() {
+        let cafe = pairs(&[("name", "café"), ("x", "1")]);
+        for text in [
+            "a/b; name=cafe; x=1; name*=utf-8''caf%C3%A9",
+            "a/b; name*0*=utf-8''caf; x=1; name=cafe; name*1*=%C3%A9; name*1=e",
+            "a/b; name*=utf-8''caf%C3%A9; x=1; x=2; name*0=cafe",
+        ] {
+            assert_eq!(read(text), cafe, "{text}");
+        }
+    }
+
+    #[test]
     fn parameters_are_bounded() {
-        assert_eq!(read(&format!("a/b{}", "; x=1".repeat(1000))).len(), 64);
+        let many: String = (0..1000).map(|n| format!("; x{n}=1")).collect();
+        assert_eq!(read(&format!("a/b{many}")).len(), 64);
     }
 
     #[test]
