@@ -18,6 +18,7 @@ pub mod push;
 pub mod smil;
 pub mod sniff;
 pub mod text;
+pub mod transfer;
 pub mod vcard;
 pub mod wsp;
 

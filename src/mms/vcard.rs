@@ -2,8 +2,8 @@
 //! and what makes them too big.
 
 use super::charset;
-use super::mime::transfer;
 use super::text::decode_octets;
+use super::transfer;
 
 /// The names and numbers of a vCard, or what happens when and where of a vCalendar, as lines of
 /// plain text with CRLF between them. `None` where there is nothing to tell.

@@ -12,8 +12,8 @@ use crate::mms::text::{decode_part, words};
 
 use super::block::{self, RawField};
 use super::html::html_to_text;
-use super::transfer::Transfer;
 use super::{address, params};
+use crate::mms::transfer::Transfer;
 
 /// A header block and the octets it describes: the message itself, or a part at any depth.
 pub(super) struct Entity {

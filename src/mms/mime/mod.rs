@@ -44,7 +44,6 @@ pub mod date;
 mod fields;
 mod html;
 mod params;
-pub mod transfer;
 mod write;
 
 pub use html::html_to_text;

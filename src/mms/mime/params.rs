@@ -4,7 +4,7 @@ use crate::mms::charset;
 use crate::mms::content_type::{ContentType, Param, is_token};
 use crate::mms::text::words;
 
-use super::transfer;
+use crate::mms::transfer;
 
 /// A value up to its first parameter, and the parameters. At most `limit` of them are read.
 ///

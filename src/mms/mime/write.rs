@@ -9,7 +9,8 @@ use crate::mms::message::{Disposition, DispositionKind, Message, Part, PartHeade
 use crate::mms::text::words;
 
 use super::block::split_field;
-use super::{fields, is_part_header, is_structure, mime_name, params, transfer, wap_name};
+use super::{fields, is_part_header, is_structure, mime_name, params, wap_name};
+use crate::mms::transfer;
 
 /// Writes a message as MIME: CRLF, lines of at most 998 octets, 7-bit, headers in their order.
 ///

@@ -70,7 +70,7 @@ fn percent_decode(name: &str) -> String {
     while let [first, after @ ..] = rest {
         rest = after;
         match (first, after) {
-            (b'%', [high, low, after @ ..]) => match crate::mms::mime::transfer::hex(*high, *low) {
+            (b'%', [high, low, after @ ..]) => match crate::mms::transfer::hex(*high, *low) {
                 Some(octet) => {
                     octets.push(octet);
                     rest = after;

@@ -4,7 +4,7 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 
 use crate::mms::charset::{self, UTF_8};
-use crate::mms::mime::transfer;
+use crate::mms::transfer;
 
 /// Longest encoded word (RFC 2047 section 2).
 const WORD: usize = 75;
