@@ -40,15 +40,15 @@ pub fn wsp(data: &[u8]) {
     }
 }
 
-/// A content type or a disposition that was read is written and reads the same, or is refused
-/// because it has no legal coding.
+/// A content type or a disposition that was read without a warning is written and reads the same.
 pub fn content_type(data: &[u8]) {
     let mut notes = Notes::new();
     let mut reader = Reader::new(data);
     if let Ok(read) = values::read_content_type(&mut reader, &mut notes) {
         let sound = bounded_warnings(notes, data);
         let mut writer = Writer::with_capacity(64);
-        if values::write_content_type(&mut writer, &read).is_err() {
+        if let Err(error) = values::write_content_type(&mut writer, &read) {
+            assert!(!sound, "{read:?}: {error}");
             return;
         }
         let octets = writer.into_octets();
@@ -72,8 +72,8 @@ pub fn content_type(data: &[u8]) {
     }
 }
 
-/// A body that was read is written and reads the same, or is refused; where there was something to
-/// warn of, it may be mended once. Its parts are no larger than the input, and as many as allowed.
+/// A body that was read is written and reads the same; where there was something to warn of, it may
+/// be mended once, or refused. Its parts are no larger than the input, and as many as allowed.
 pub fn multipart(data: &[u8]) {
     let limits = Limits::default();
     let input = Bytes::copy_from_slice(data);
@@ -92,8 +92,12 @@ pub fn multipart(data: &[u8]) {
     for warning in &read.warnings {
         assert!(warning.offset <= data.len(), "{warning:?}");
     }
-    let Ok(written) = body::encode(&read.value) else {
-        return;
+    let written = match body::encode(&read.value) {
+        Ok(written) => written,
+        Err(error) => {
+            assert!(!read.warnings.is_empty(), "{:?}: {error}", read.value);
+            return;
+        }
     };
     let again = body::decode(&Bytes::from(written.clone()), &limits)
         .unwrap_or_else(|error| panic!("{written:02X?}: {error}"));
@@ -103,8 +107,8 @@ pub fn multipart(data: &[u8]) {
     }
 }
 
-/// A PDU that was read is written and reads the same, in as many octets as were foretold, or is
-/// refused; where there was something to warn of, it may be mended once. What reads without a
+/// A PDU that was read is written and reads the same, in as many octets as were foretold; where
+/// there was something to warn of, it may be mended once, or refused. What reads without a
 /// warning is written as the same octets again: the coding is canonical.
 pub fn pdu(data: &[u8]) {
     let limits = Limits::default();
@@ -121,9 +125,13 @@ pub fn pdu(data: &[u8]) {
     }
     assert!(read.value.headers.len() <= limits.headers);
     let length = mm1::encoded_len(&read.value);
-    let Ok(written) = mm1::encode_partial(&read.value) else {
-        assert!(length.is_err(), "a length for what cannot be written");
-        return;
+    let written = match mm1::encode_partial(&read.value) {
+        Ok(written) => written,
+        Err(error) => {
+            assert!(length.is_err(), "a length for what cannot be written");
+            assert!(!read.warnings.is_empty(), "{:?}: {error}", read.value);
+            return;
+        }
     };
     assert_eq!(length, Ok(written.len()));
     let again = match mm1::decode(&Bytes::from(written.clone()), &limits) {

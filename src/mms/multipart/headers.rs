@@ -1,8 +1,5 @@
 //! The headers in front of one part, by the WSP header table.
 
-use base64::Engine;
-use base64::alphabet::STANDARD;
-use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
 use bytes::Bytes;
 
 use super::over;
@@ -10,6 +7,7 @@ use crate::Limits;
 use crate::mms::content_type::ContentType;
 use crate::mms::error::{DecodeError, EncodeError};
 use crate::mms::message::{Part, PartHeader, trim_brackets};
+use crate::mms::transfer::Transfer;
 use crate::mms::wsp::{
     Notes, Reader, Value, Writer, is_token_text, param_text, plain_text, read_content_type,
     read_disposition, write_content_type, write_disposition, write_text_value,
@@ -141,8 +139,8 @@ fn read_header(
             part.disposition = Some(read_disposition(&mut value, notes)?);
         }
         (CONTENT_TYPE, _) => notes.add(start, "a second type of a part, left out"),
-        (TRANSFER_ENCODING, Some(text)) if encoding.is_none() => {
-            *encoding = Some(plain_text(text, at, notes));
+        (TRANSFER_ENCODING, Some(text)) => {
+            take_encoding(encoding, plain_text(text, at, notes), start, notes);
         }
         _ => part.other.push(PartHeader::WellKnown {
             code,
@@ -167,7 +165,7 @@ fn read_textual(
     }
     let value = plain_text(text, at, notes);
     match name.to_ascii_lowercase().as_str() {
-        "content-transfer-encoding" if encoding.is_none() => *encoding = Some(value),
+        "content-transfer-encoding" => take_encoding(encoding, value, at, notes),
         "content-id" if part.content_id.is_none() => {
             part.content_id = Some(bare_id(value.trim_matches('"')));
         }
@@ -183,71 +181,42 @@ fn bare_id(id: &str) -> String {
     trim_brackets(id).to_owned()
 }
 
+fn take_encoding(encoding: &mut Option<String>, name: String, offset: usize, notes: &mut Notes) {
+    match encoding {
+        Some(_) => notes.add(offset, "a second transfer encoding, left out"),
+        None => *encoding = Some(name),
+    }
+}
+
 /// Undoes the transfer encoding; a WSP body has none, but some senders carry one over from MIME.
 fn undo(part: &mut Part, name: String, offset: usize, notes: &mut Notes) {
-    let undone = match name.trim().to_ascii_lowercase().as_str() {
-        "" | "7bit" | "8bit" | "binary" => return,
-        "base64" => base64(&part.data),
-        "quoted-printable" => quoted_printable(&part.data),
-        _ => None,
-    };
-    match undone {
-        Some(data) => part.data = data.into(),
-        None => {
-            notes.add(offset, "a transfer encoding that cannot be undone");
-            part.other.push(PartHeader::Text {
-                name: "Content-Transfer-Encoding".to_owned(),
-                value: name,
-            });
+    let (transfer, known) = Transfer::from_name(&name);
+    if known && could_be(transfer, &part.data) {
+        if let Some(data) = transfer.decode(&part.data) {
+            part.data = data.into();
         }
+        return;
     }
+    notes.add(offset, "a transfer encoding that cannot be undone");
+    part.other.push(PartHeader::Text {
+        name: "Content-Transfer-Encoding".to_owned(),
+        value: name,
+    });
 }
 
-/// Base64 with or without padding; white space is passed over. `None` where it is anything else.
-fn base64(data: &[u8]) -> Option<Vec<u8>> {
-    let config = GeneralPurposeConfig::new()
-        .with_decode_padding_mode(DecodePaddingMode::Indifferent)
-        .with_decode_allow_trailing_bits(true);
-    let mut packed: Vec<u8> = data
-        .iter()
-        .copied()
-        .filter(|octet| !octet.is_ascii_whitespace() && *octet != 0)
-        .collect();
-    let digits = packed.iter().take_while(|octet| **octet != b'=').count();
-    if digits % 4 == 1 {
-        // A data part cut short: the last digit alone stands for no octet.
-        packed.truncate(digits.saturating_sub(1));
+/// Whether `data` look like what `transfer` writes. The header often names an encoding that was
+/// undone long before, and decoding a second time would spoil the part.
+fn could_be(transfer: Transfer, data: &[u8]) -> bool {
+    match transfer {
+        Transfer::Identity => true,
+        Transfer::QuotedPrintable => data.is_ascii(),
+        Transfer::Uuencode => data.starts_with(b"begin ") && data.is_ascii(),
+        Transfer::Base64 => data.iter().all(|octet| {
+            octet.is_ascii_alphanumeric()
+                || octet.is_ascii_whitespace()
+                || matches!(octet, b'+' | b'/' | b'=' | 0)
+        }),
     }
-    GeneralPurpose::new(&STANDARD, config).decode(packed).ok()
-}
-
-/// Quoted-printable (RFC 2045 section 6.7); an equals sign that starts nothing stays.
-fn quoted_printable(data: &[u8]) -> Option<Vec<u8>> {
-    if !data.is_ascii() {
-        return None;
-    }
-    let hex = |octet: u8| {
-        char::from(octet)
-            .to_digit(16)
-            .and_then(|d| u8::try_from(d).ok())
-    };
-    let mut out = Vec::with_capacity(data.len());
-    let mut left = data;
-    while let Some((first, rest)) = left.split_first() {
-        left = rest;
-        match (*first, rest) {
-            (b'=', [b'\r', b'\n', after @ ..] | [b'\n', after @ ..]) => left = after,
-            (b'=', [high, low, after @ ..]) => match (hex(*high), hex(*low)) {
-                (Some(high), Some(low)) => {
-                    out.push(high << 4 | low);
-                    left = after;
-                }
-                _ => out.push(b'='),
-            },
-            (octet, _) => out.push(octet),
-        }
-    }
-    Some(out)
 }
 
 #[cfg(test)]
@@ -312,6 +281,18 @@ mod tests {
             (&part.data[..], warnings, part.other.len()),
             (&b"!!!"[..], 1, 1)
         );
+    }
+
+    #[test]
+    fn of_two_transfer_encodings_the_first_counts() {
+        for head in [
+            &b"\x83\xC8\0\xC8base64\0"[..],
+            b"\x83\xC8binary\0content-transfer-encoding\0base64\0",
+        ] {
+            let (part, warnings) = read_head(head, b"aGVsbG8=");
+            assert_eq!((&part.data[..], warnings), (&b"aGVsbG8="[..], 1));
+            assert_eq!(part.other, []);
+        }
     }
 
     #[test]
