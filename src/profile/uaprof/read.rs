@@ -9,7 +9,9 @@ use crate::mms::{DecodeError, DecodeErrorKind, Decoded, Warning};
 /// Reads a UAProf document.
 ///
 /// Names are compared without their namespaces and without regard to case. Whatever is not
-/// well-formed is passed over; whatever was readable before and after it counts.
+/// well-formed is passed over; whatever was readable before and after it counts. Offsets, in
+/// warnings and errors, count the octets of the document in UTF-8: those of the file where it is
+/// in UTF-8 or ASCII, as nearly all are.
 ///
 /// # Errors
 ///
