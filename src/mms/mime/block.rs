@@ -122,6 +122,8 @@ pub(super) fn split_field(line: &[u8]) -> Option<(String, &[u8])> {
         .ok()?
         .trim_end_matches([' ', '\t']);
     let valid = !name.is_empty() && name.bytes().all(|octet| octet.is_ascii_graphic());
+    // Two hyphens begin a delimiter (RFC 2046 section 5.1.1), which may be the first line there is.
+    let valid = valid && !name.starts_with("--");
     // `<?xml version="1.0"` or a line of base64 is no field name.
     let likely = name
         .bytes()
@@ -182,6 +184,12 @@ mod tests {
     fn a_missing_empty_line_is_noticed() {
         let (fields, body, warnings) = block("A: b\n<?xml version=\"1.0\" a:b?>\n");
         assert_eq!((fields.len(), body, warnings), (1, 5, 1));
+    }
+
+    #[test]
+    fn a_name_that_looks_like_a_delimiter_is_none() {
+        assert_eq!(split_field(b"--a: b"), None);
+        assert_eq!(split_field(b"-a: b"), Some(("-a".to_owned(), &b" b"[..])));
     }
 
     #[test]

@@ -198,6 +198,11 @@ impl<'a> Builder<'a> {
                 self.warn(offset, "an attribute has no name XML allows");
                 continue;
             };
+            // `s:xmlns`, which means nothing, would become a declaration without its prefix.
+            if key == "xmlns" {
+                self.warn(offset, "an attribute has no name XML allows");
+                continue;
+            }
             if self.smil.attribute(node, &key).is_some() {
                 self.warn(offset, "an attribute is there twice");
                 continue;

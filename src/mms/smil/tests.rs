@@ -188,3 +188,11 @@ fn a_presentation_is_made() {
     let fitted = generate(&slides, Some(Dimensions::new(240, 320)));
     assert!(written(&fitted).contains("<root-layout width=\"240\" height=\"320\"/>"));
 }
+
+#[test]
+fn a_prefix_makes_no_declaration() {
+    let text = "<smil><body><par s:xmlns='' dur='5s'/></body></smil>";
+    let read = Smil::parse(text.as_bytes(), &Limits::default()).unwrap();
+    assert_eq!(read.warnings.len(), 1);
+    assert!(!written(&read.value).contains("xmlns"));
+}

@@ -28,7 +28,8 @@ pub fn read_content_type(
         Value::Data(mut data) if !data.is_empty() => {
             let media = data.value("a media type")?;
             let mut content_type = media_type(media, start, notes);
-            for param in read_params(data, notes) {
+            let before = content_type.params().len();
+            for param in read_params(data, before, notes) {
                 content_type.push_param(&param.name, param.value);
             }
             content_type
@@ -70,7 +71,7 @@ pub fn read_disposition(
     let (kind, params) = match reader.value("Content-Disposition")? {
         Value::Data(mut data) if !data.is_empty() => {
             let kind = data.value("a disposition")?;
-            (kind, read_params(data, notes))
+            (kind, read_params(data, 0, notes))
         }
         kind => (kind, Vec::new()),
     };
@@ -302,6 +303,19 @@ mod tests {
         let mut over = many.clone();
         over.push_param("name", "a");
         assert_eq!(read(&written(&over)), (many, 1));
+    }
+
+    #[test]
+    fn parameters_in_the_text_count_too() {
+        let text = format!("a/b{}\0", "; x=1".repeat(MOST_PARAMETERS));
+        let wire = [
+            &[0x1F, u8::try_from(text.len() + 3).unwrap()],
+            text.as_bytes(),
+            b"\x85a\0",
+        ];
+        let (found, warnings) = read(&wire.concat());
+        assert_eq!((found.params().len(), warnings), (MOST_PARAMETERS, 1));
+        assert_eq!(read(&written(&found)), (found, 0));
     }
 
     #[test]

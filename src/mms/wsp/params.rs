@@ -58,12 +58,12 @@ const PARAMETERS: [(u8, &str, Kind); 29] = [
 ];
 
 /// Parameters up to the end of their value. What cannot be read ends them with a note: the value
-/// around them is delimited already.
-pub(super) fn read_params(mut reader: Reader<'_>, notes: &mut Notes) -> Vec<Param> {
+/// around them is delimited already. `before` of them were in the text of the value.
+pub(super) fn read_params(mut reader: Reader<'_>, before: usize, notes: &mut Notes) -> Vec<Param> {
     let mut params = Vec::new();
     while !reader.is_empty() {
         let start = reader.offset();
-        if params.len() >= MOST_PARAMETERS {
+        if before.saturating_add(params.len()) >= MOST_PARAMETERS {
             notes.add(start, "too many parameters, the rest left out");
             break;
         }
