@@ -308,11 +308,8 @@ mod tests {
     #[test]
     fn parameters_in_the_text_count_too() {
         let text = format!("a/b{}\0", "; x=1".repeat(MOST_PARAMETERS));
-        let wire = [
-            &[0x1F, u8::try_from(text.len() + 3).unwrap()],
-            text.as_bytes(),
-            b"\x85a\0",
-        ];
+        let length = u8::try_from(text.len() + 3 - 0x80).unwrap();
+        let wire = [&[0x1F, 0x81, length], text.as_bytes(), b"\x85a\0"];
         let (found, warnings) = read(&wire.concat());
         assert_eq!((found.params().len(), warnings), (MOST_PARAMETERS, 1));
         assert_eq!(read(&written(&found)), (found, 0));
