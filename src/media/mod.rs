@@ -2,7 +2,9 @@
 //!
 //! Knows limits, but neither messages nor devices.
 
+pub mod audio;
 pub mod cancel;
+pub mod clip;
 pub mod codec;
 pub mod container;
 pub mod error;

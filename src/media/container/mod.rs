@@ -15,6 +15,7 @@ pub mod adts;
 pub mod amr;
 pub mod avc;
 mod bits;
+mod coded;
 pub mod error;
 pub mod isobmff;
 pub mod matroska;
@@ -29,6 +30,7 @@ use bytes::Bytes;
 
 use crate::limits::Limits;
 
+pub use coded::CodedTrack;
 pub use error::{ContainerError, Warning, WriteError};
 pub use movie::{Interleaved, Movie, Samples, Track};
 pub use track::{
