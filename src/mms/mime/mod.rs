@@ -251,11 +251,7 @@ fn skip_front(input: &[u8]) -> usize {
     while let Some(line) = block::line_at(input, at, input.len()) {
         let content = line.content;
         let is_blank = content.iter().all(|octet| matches!(octet, b' ' | b'\t'));
-        let is_start_line = content.starts_with(b"From ")
-            || content.starts_with(b"HTTP/")
-            || content.ends_with(b" HTTP/1.1")
-            || content.ends_with(b" HTTP/1.0");
-        if is_start_line && !start_line {
+        if !start_line && is_start_line(content) {
             start_line = true;
         } else if !is_blank {
             break;
@@ -263,6 +259,20 @@ fn skip_front(input: &[u8]) -> usize {
         at = line.next;
     }
     at
+}
+
+/// Whether a line is the first one of an mbox entry, an HTTP request or an HTTP response. A header
+/// is none, whatever its value looks like: its first word ends with a colon.
+fn is_start_line(line: &[u8]) -> bool {
+    let word = line
+        .split(|octet| *octet == b' ')
+        .next()
+        .unwrap_or_default();
+    !word.contains(&b':')
+        && (line.starts_with(b"From ")
+            || line.starts_with(b"HTTP/")
+            || line.ends_with(b" HTTP/1.1")
+            || line.ends_with(b" HTTP/1.0"))
 }
 
 /// Whether a part header is one that a message with a single body keeps for the part.

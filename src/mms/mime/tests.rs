@@ -88,3 +88,12 @@ fn a_multipart_of_no_sound_name_keeps_its_parts() {
     assert_eq!(back.body.content_type.media(), "multipart/mixed");
     assert_eq!(back.body.parts, message.body.parts);
 }
+
+#[test]
+fn a_header_that_ends_like_a_request_is_a_header() {
+    let message = read_text("Host: example /mm7 HTTP/1.1\nSubject: x\n\nbody\n");
+    let names: Vec<_> = message.headers.iter().map(|header| &header.name).collect();
+    assert_eq!(names.len(), 2, "{names:?}");
+    let message = read_text("POST /mm7 HTTP/1.1\nSubject: x\n\nbody\n");
+    assert_eq!(message.headers.iter().count(), 1, "a request line is none");
+}
