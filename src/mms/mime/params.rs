@@ -6,7 +6,8 @@ use crate::mms::text::words;
 
 use crate::mms::transfer;
 
-/// A value up to its first parameter, and the parameters. At most `limit` of them are read.
+/// A value up to its first parameter, and the parameters. At most `limit` of them are read, in at
+/// most [`SECTIONS`] sections each on the mean.
 ///
 /// Continuations and charsets of RFC 2231 are put together; encoded words inside a quoted value,
 /// which no standard allows and many senders write, are decoded.
@@ -14,12 +15,22 @@ pub(super) fn parse(text: &str, limit: usize) -> (String, Vec<Param>) {
     let mut pieces = Pieces { rest: text };
     let value = pieces.next_piece().trim().to_owned();
     let mut raw: Vec<RawParam> = Vec::new();
-    while !pieces.rest.is_empty() && raw.len() < limit {
+    let mut names: Vec<String> = Vec::new();
+    while !pieces.rest.is_empty() && raw.len() < limit.saturating_mul(SECTIONS) {
         let piece = pieces.next_piece();
         let Some((name, value)) = piece.split_once('=') else {
             continue;
         };
-        raw.extend(RawParam::new(name.trim(), value.trim()));
+        let Some(param) = RawParam::new(name.trim(), value.trim()) else {
+            continue;
+        };
+        if !names.contains(&param.name) {
+            if names.len() == limit {
+                break;
+            }
+            names.push(param.name.clone());
+        }
+        raw.push(param);
     }
     (value, join(raw))
 }
@@ -47,7 +58,8 @@ pub(super) fn content_type(text: &str, limit: usize) -> ContentType {
 }
 
 /// Appends `; name=value` in the plainest form that brings the value back unchanged. A name that
-/// is no attribute of RFC 2231 is left out with its value.
+/// is no attribute of RFC 2231 is left out with its value, and so is a value of more than
+/// [`SECTIONS`] sections: half of it would say something else.
 pub(super) fn push(name: &str, value: &str, line: &mut String) {
     let value = words::one_line(value);
     if name.is_empty() || !name.bytes().all(is_attribute) {
@@ -65,8 +77,10 @@ pub(super) fn push(name: &str, value: &str, line: &mut String) {
 
 /// Longest value that is written on one line.
 const LONGEST: usize = 200;
-/// Octets of an extended value per continuation, before their coding.
+/// Octets of an extended value per section, in their coding.
 const SEGMENT: usize = 50;
+/// Sections of one value that are written, or put together.
+const SECTIONS: usize = 256;
 
 /// RFC 2231: `name*=utf-8''…`, in numbered segments where it is long.
 fn push_extended(name: &str, value: &str, line: &mut String) {
@@ -85,6 +99,9 @@ fn push_extended(name: &str, value: &str, line: &mut String) {
     }
     if let [only] = segments.as_slice() {
         line.push_str(&format!("; {name}*=utf-8''{only}"));
+        return;
+    }
+    if segments.len() > SECTIONS {
         return;
     }
     for (index, segment) in segments.iter().enumerate() {
@@ -335,6 +352,19 @@ mod tests {
     fn parameters_are_bounded() {
         let many: String = (0..1000).map(|n| format!("; x{n}=1")).collect();
         assert_eq!(read(&format!("a/b{many}")).len(), 64);
+    }
+
+    #[test]
+    fn a_long_value_comes_back_whole_or_not_at_all() {
+        for (octets, kept) in [(4_000, true), (13_000, false)] {
+            let value = "Þ".repeat(octets / 6) + &"x".repeat(octets / 2);
+            let mut line = "a/b".to_owned();
+            push("name", &value, &mut line);
+            push("size", "3", &mut line);
+            let mut expected = pairs(&[("name", &value), ("size", "3")]);
+            expected.drain(..usize::from(!kept));
+            assert_eq!(read(&line), expected, "{octets}");
+        }
     }
 
     #[test]
