@@ -17,20 +17,21 @@ pub(super) fn split(list: &str) -> Vec<String> {
 }
 
 /// One address with its encoded words decoded. A display name that comes to hold a special
-/// character by that is quoted.
+/// character by that is quoted; blanks that come to stand at its ends say nothing and go.
 pub(super) fn decode(address: &str) -> String {
     let Some((display, angle)) = parts(address) else {
         return words::decode_words(address);
     };
     let decoded = words::decode_words(display);
-    if decoded == display || !needs_quotes(&decoded) {
+    let decoded = decoded.trim_matches([' ', '\t']);
+    if decoded == display || !needs_quotes(decoded) {
         return if decoded.is_empty() {
             angle.to_owned()
         } else {
             format!("{decoded} {angle}")
         };
     }
-    format!("{} {angle}", quote(&decoded))
+    format!("{} {angle}", quote(decoded))
 }
 
 /// One address in a form that [`split`] gives back: a display name in words where it is not plain,
@@ -153,6 +154,9 @@ mod tests {
         );
         assert_eq!(encode("Doe, J <a@b>"), "\"Doe, J\" <a@b>");
         assert_eq!(encode("<a@b>"), "<a@b>");
+        // A name that ends in a blank inside its quotes or its word.
+        assert_eq!(split("=?utf-8?b?w6kg?= <a@b>"), ["é <a@b>"]);
+        assert_eq!(split(&encode("\"é \" <a@b>")), ["é <a@b>"]);
     }
 
     proptest! {
