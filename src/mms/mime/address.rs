@@ -20,18 +20,18 @@ pub(super) fn split(list: &str) -> Vec<String> {
 /// character by that is quoted; blanks that come to stand at its ends say nothing and go.
 pub(super) fn decode(address: &str) -> String {
     let Some((display, angle)) = parts(address) else {
-        return words::decode_words(address);
+        let text = words::decode_words(address);
+        return match parts(&text) {
+            Some((display, angle)) => named(&usual(display), angle),
+            None => text.trim_matches([' ', '\t']).to_owned(),
+        };
     };
     let decoded = words::decode_words(display);
-    let decoded = decoded.trim_matches([' ', '\t']);
-    if decoded == display || !needs_quotes(decoded) {
-        return if decoded.is_empty() {
-            angle.to_owned()
-        } else {
-            format!("{decoded} {angle}")
-        };
+    if decoded == display {
+        named(display, angle)
+    } else {
+        named(&literal(&decoded), angle)
     }
-    format!("{} {angle}", quote(decoded))
 }
 
 /// One address in a form that [`split`] gives back: a display name in words where it is not plain,
@@ -51,16 +51,61 @@ pub(super) fn encode(address: &str) -> String {
     if !words::is_plain(angle) || inner.contains(['<', '>', '"', '(', ')', ',']) {
         return words::encode_whole(address);
     }
-    let display = display.trim_matches([' ', '\t']);
-    let display = match unquote(display) {
-        _ if display.is_empty() => return angle.to_owned(),
+    let display = usual(display);
+    if words::is_plain(&display) {
+        named(&display, angle)
+    } else {
+        let text = phrase(&display).unwrap_or(display);
+        named(&words::encode_words(&text), angle)
+    }
+}
+
+/// A display name in front of its address, where there is one.
+fn named(display: &str, angle: &str) -> String {
+    if display.is_empty() {
+        angle.to_owned()
+    } else {
+        format!("{display} {angle}")
+    }
+}
+
+/// A display name as it usually stands: a phrase of RFC 5322 as it is, and anything else quoted. One
+/// that is not plain has quotes only where it cannot do without.
+fn usual(display: &str) -> String {
+    match phrase(display) {
         Some(_) if words::is_plain(display) => display.to_owned(),
-        Some(inner) => words::encode_words(&inner),
-        None if !words::is_plain(display) => words::encode_words(display),
-        None if needs_quotes(display) => quote(display),
-        None => display.to_owned(),
-    };
-    format!("{display} {angle}")
+        Some(text) => literal(&text),
+        None => literal(display),
+    }
+}
+
+/// The display name that says `text`.
+fn literal(text: &str) -> String {
+    let text = text.trim_matches([' ', '\t']);
+    if text.contains(SPECIALS) {
+        format!("\"{}\"", text.replace('\\', "\\\\").replace('"', "\\\""))
+    } else {
+        text.to_owned()
+    }
+}
+
+/// Characters that cannot stand in a display name outside quotes.
+const SPECIALS: [char; 9] = [',', '"', '(', ')', '<', '>', '\\', ';', ':'];
+
+/// What a phrase of words and quoted strings says (RFC 5322 section 3.2.5); `None` for what is none.
+fn phrase(display: &str) -> Option<String> {
+    let mut text = String::with_capacity(display.len());
+    let mut quoted = false;
+    let mut characters = display.chars();
+    while let Some(character) = characters.next() {
+        match character {
+            '"' => quoted = !quoted,
+            '\\' if quoted => text.push(characters.next()?),
+            special if !quoted && SPECIALS.contains(&special) => return None,
+            other => text.push(other),
+        }
+    }
+    (!quoted).then_some(text)
 }
 
 /// The display name and the `<…>` of an address that has both ends of it.
@@ -101,29 +146,6 @@ fn split_outside(list: &str) -> Option<Vec<&str>> {
     (!quoted && comment == 0 && !angle).then_some(addresses)
 }
 
-fn needs_quotes(display: &str) -> bool {
-    unquote(display).is_none() && display.contains([',', '"', '(', ')', '<', '>', '\\', ';', ':'])
-}
-
-fn quote(display: &str) -> String {
-    format!("\"{}\"", display.replace('\\', "\\\\").replace('"', "\\\""))
-}
-
-/// The text of a display name that is one quoted string and nothing else.
-fn unquote(display: &str) -> Option<String> {
-    let inner = display.strip_prefix('"')?.strip_suffix('"')?;
-    let mut text = String::with_capacity(inner.len());
-    let mut characters = inner.chars();
-    while let Some(character) = characters.next() {
-        match character {
-            '\\' => text.push(characters.next()?),
-            '"' => return None,
-            other => text.push(other),
-        }
-    }
-    Some(text)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -157,6 +179,12 @@ mod tests {
         // A name that ends in a blank inside its quotes or its word.
         assert_eq!(split("=?utf-8?b?w6kg?= <a@b>"), ["é <a@b>"]);
         assert_eq!(split(&encode("\"é \" <a@b>")), ["é <a@b>"]);
+        // Quotes that are only a part of the name, and such that open and never close.
+        assert_eq!(split(&encode("\" \"B <a@b>")), ["\" \"B <a@b>"]);
+        assert_eq!(split(&encode("x\" <a@b>")), ["\"x\\\"\" <a@b>"]);
+        // The whole address as one word.
+        let whole = words::encode_whole("é, \"B\" <a@b>");
+        assert_eq!(split(&whole), ["\"é, \\\"B\\\"\" <a@b>"]);
     }
 
     proptest! {
@@ -165,6 +193,17 @@ mod tests {
             let once = split(&encode(&address));
             prop_assert!(once.len() <= 1, "{:?}", once);
             for address in once {
+                prop_assert_eq!(split(&encode(&address)), [address]);
+            }
+        }
+
+        #[test]
+        fn one_address_of_specials_stays_one(
+            address in "[\"<>@,é a\\\\:;()=?_]{0,20}(<a@b>)?",
+            whole: bool,
+        ) {
+            let written = if whole { words::encode_whole(&address) } else { encode(&address) };
+            for address in split(&written) {
                 prop_assert_eq!(split(&encode(&address)), [address]);
             }
         }

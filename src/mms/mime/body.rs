@@ -5,14 +5,14 @@ use std::ops::Range;
 use bytes::Bytes;
 
 use crate::Limits;
-use crate::mms::content_type::{ContentType, Param};
+use crate::mms::content_type::{ContentType, Param, is_token};
 use crate::mms::error::{DecodeError, DecodeErrorKind, Warning};
 use crate::mms::message::{Body, Disposition, DispositionKind, Part, PartHeader, trim_brackets};
 use crate::mms::text::{decode_part, words};
 
 use super::block::{self, RawField};
 use super::html::html_to_text;
-use super::{address, params};
+use super::params;
 use crate::mms::transfer::Transfer;
 
 /// A header block and the octets it describes: the message itself, or a part at any depth.
@@ -340,7 +340,10 @@ fn disposition(text: &str, limit: usize) -> Disposition {
         "attachment" | "" => DispositionKind::Attachment,
         "form-data" => DispositionKind::FormData,
         "inline" => DispositionKind::Inline,
-        _ => DispositionKind::Other(address::decode(&kind)),
+        other if other.bytes().all(is_token) => DispositionKind::Other(kind),
+        // What is no type at all is saved and not shown, as one that nobody knows (RFC 2183
+        // section 2.8).
+        _ => DispositionKind::Attachment,
     };
     Disposition {
         kind,
