@@ -23,6 +23,7 @@ use super::container::amr::Band;
 use super::info::Codec;
 
 pub use choose::{bit_rates, choose, packet_bytes};
+pub use source::Source;
 pub use transcode::transcode;
 
 /// What a track of sound may become at most.
