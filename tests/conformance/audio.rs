@@ -37,7 +37,7 @@ fn ours(track: &Track) -> Heard {
         channels: 0,
         samples: Vec::new(),
     };
-    while let Some(block) = source.next().expect("sound decodes") {
+    while let Some(block) = source.next_block().expect("sound decodes") {
         if heard.rate > 0 {
             assert_eq!(
                 (heard.rate, heard.channels),

@@ -137,7 +137,7 @@ impl Ima {
                     }
                 }
             }
-            Rounding::Once => difference = (i32::from(nibble & 7) * 2 + 1) * step >> 3,
+            Rounding::Once => difference = ((i32::from(nibble & 7) * 2 + 1) * step) >> 3,
         }
         let signed = if nibble & 8 == 0 {
             difference

@@ -109,7 +109,7 @@ impl AudioEncoder for Encoder {
                 track.sample_rate
             )));
         }
-        let priming = track.sample_rate / PRIMING;
+        let priming = priming(track.sample_rate);
         let head = OpusHead {
             channels,
             pre_skip: u16::try_from(priming.saturating_mul(RATE / track.sample_rate)).unwrap_or(0),
@@ -166,8 +166,15 @@ impl AudioEncoder for Encoder {
 /// Samples per second that can go in.
 const RATES: [u32; 5] = [8_000, 12_000, 16_000, 24_000, 48_000];
 
-/// The part of a second that the encoder is late: 2.5 ms.
-const PRIMING: u32 = 400;
+/// Samples by which the encoder is late: 2.5 ms, and where it codes speech alone its resampler's
+/// 3.9 ms.
+const fn priming(sample_rate: u32) -> u32 {
+    if sample_rate <= 16_000 {
+        sample_rate / 1_000 * 51 / 8
+    } else {
+        sample_rate / 400
+    }
+}
 
 struct Frames {
     encoder: OpusEncoder,

@@ -110,7 +110,7 @@ impl<'a> Source<'a> {
     /// # Errors
     ///
     /// [`MediaError::Malformed`] where nothing decodes, [`MediaError::Cancelled`].
-    pub fn next(&mut self) -> Result<Option<PcmBlock>, MediaError> {
+    pub fn next_block(&mut self) -> Result<Option<PcmBlock>, MediaError> {
         loop {
             match self.ready.pop_front() {
                 Some(Piece::Sound(block)) => return Ok(Some(block)),
