@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use super::audio;
 use super::codec::{
     AudioDecoder, AudioEncoder, ImageDecoder, ImageEncoder, VideoDecoder, VideoEncoder,
 };
@@ -57,6 +58,12 @@ impl Registry {
         }
         for encoder in image::encoders() {
             registry.add_image_encoder(BUILTIN, encoder);
+        }
+        for decoder in audio::decoders() {
+            registry.add_audio_decoder(BUILTIN, decoder);
+        }
+        for encoder in audio::encoders() {
+            registry.add_audio_encoder(BUILTIN, encoder);
         }
         registry
     }
