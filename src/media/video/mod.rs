@@ -1,5 +1,6 @@
 //! Moving pictures: decoders and encoders, scaling, turning, pacing, and a whole track at once.
 
+mod decode;
 pub mod h263;
 
 use super::cancel::Cancel;
