@@ -129,7 +129,7 @@ fn shown(picture: &Picture) -> Result<Planes, MediaError> {
         }
         let (pairs, _) = octets.as_chunks::<2>();
         cut(pairs, stride / 2, (0, 0), shown, |pair| {
-            narrow(u16::from_ne_bytes(*pair), depth)
+            narrow(u16::from_ne_bytes(pair), depth)
         })
     };
     let colour = |component| chroma.plane(size).map_or(Vec::new(), |of| plane(component, of));

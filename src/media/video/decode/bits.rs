@@ -95,9 +95,9 @@ pub(super) fn nal_units(mut data: &[u8], length: u8) -> impl Iterator<Item = &[u
 }
 
 /// NAL units or other units behind start codes 00 00 01, without those.
-pub(super) fn start_code_units(data: &[u8]) -> Vec<&[u8]> {
-    let mut starts = Vec::new();
-    let mut at = 0;
+pub(in crate::media::video) fn start_code_units(data: &[u8]) -> Vec<&[u8]> {
+    let mut starts: Vec<usize> = Vec::new();
+    let mut at = 0_usize;
     while let Some(window) = data.get(at..at.saturating_add(3)) {
         if window == [0, 0, 1] {
             starts.push(at.saturating_add(3));

@@ -94,12 +94,7 @@ impl Pictures for Stream {
         let options = DecodeOptions::default();
         let reference = self.reference.as_ref();
         let frames = decode_sequence_step(&packet.data, reference, options, &mut state)
-            .map_err(|error| match error {
-                oxideav_h263::Error::Unsupported(what) => {
-                    MediaError::unsupported(format!("H.263: {what}"))
-                }
-                other => malformed(other),
-            })?;
+            .map_err(malformed)?;
         self.state = state;
         // The last of a pair is the one that others refer to. The first is shown before it, at a
         // time of which the container says nothing, and is left out.
