@@ -28,4 +28,5 @@ mod smil;
 mod support;
 mod tshark;
 mod uaprof;
+mod video;
 mod wire;

@@ -215,7 +215,7 @@ mod tests {
     fn the_rate_is_halved_before_the_size() {
         let target = target(Codec::H264, 30, 352, 288);
         let mut found = Vec::new();
-        for octets in [2_000_000, 150_000, 90_000, 30_000, 12_000] {
+        for octets in [2_000_000, 150_000, 90_000, 30_000, 2_000] {
             let settings = choose(
                 &source(640, 480),
                 Some(30_000),

@@ -131,7 +131,7 @@ pub(super) const fn turned(size: Dimensions, orientation: u8) -> Dimensions {
 }
 
 /// The largest even size of the shape of `shown` inside `outer`, and not above `shown`. Shapes
-/// that differ by two hundredths at most are taken for the same.
+/// that differ by three hundredths at most are taken for the same.
 pub(super) fn inside(shown: Dimensions, outer: Dimensions) -> Dimensions {
     let even = |side: u64, most: u32| {
         let most = u64::from(most.max(2));
@@ -151,7 +151,7 @@ pub(super) fn inside(shown: Dimensions, outer: Dimensions) -> Dimensions {
             (part(width, most_height, height), most_height)
         };
     let near = |side: u64, most: u64| {
-        if side.saturating_mul(50) >= most.saturating_mul(49) {
+        if side.saturating_mul(100) >= most.saturating_mul(97) {
             most
         } else {
             side
@@ -261,7 +261,7 @@ mod tests {
         assert_eq!(inside(size(640, 480), size(176, 144)), size(176, 132));
         assert_eq!(inside(size(480, 640), size(176, 144)), size(108, 144));
         assert_eq!(inside(size(160, 120), size(176, 144)), size(160, 120));
-        // 352x240 is near enough to 352x288? No; but 720x576 is 5:4 and 176x144 is 11:9.
+        // 5:4 is near enough to 11:9.
         assert_eq!(inside(size(720, 576), size(176, 144)), size(176, 144));
         assert_eq!(inside(size(1, 9000), size(176, 144)), size(2, 144));
     }
