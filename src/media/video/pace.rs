@@ -11,10 +11,10 @@ pub(super) fn pace(times: &[u64], millihertz: u32) -> Vec<u64> {
     let mut kept: Vec<u64> = Vec::new();
     let mut due = 0;
     for &time in times {
-        if let Some(&last) = kept.last() {
-            if time.saturating_add(early) < due.max(last.saturating_add(interval)) {
-                continue;
-            }
+        if let Some(&last) = kept.last()
+            && time.saturating_add(early) < due.max(last.saturating_add(interval))
+        {
+            continue;
         }
         // The grid goes on where the frame is on it, and starts anew after a pause.
         due = if time > due.saturating_add(interval / 2) {
