@@ -163,6 +163,11 @@ impl Job<'_> {
             None
         };
         let made = sink.finish()?;
+        if made.packets.is_empty() && made.frames > 0 {
+            return Err(MediaError::TargetTooSmall {
+                smallest: self.settings.max_bytes.unwrap_or(0).saturating_add(1),
+            });
+        }
         if made.packets.is_empty() {
             return Err(error.unwrap_or_else(|| {
                 MediaError::malformed(Format::Mp4, "not one picture of the track could be decoded")
