@@ -29,4 +29,5 @@ mod smil;
 mod support;
 mod tshark;
 mod uaprof;
+mod video;
 mod wire;
