@@ -208,6 +208,8 @@ pub(in super::super) struct IsoCursor<'a> {
     length: u64,
     sample: u32,
     dts: i64,
+    /// Time of the sample before: none is decoded earlier, whatever a fragment says.
+    last: i64,
     chunk: usize,
     map_entry: usize,
     chunk_left: u32,
@@ -252,6 +254,7 @@ impl<'a> IsoCursor<'a> {
             length: u64::try_from(length).unwrap_or(u64::MAX),
             sample: 0,
             dts: 0,
+            last: i64::MIN,
             chunk: 0,
             map_entry: 0,
             chunk_left: 0,
@@ -340,6 +343,7 @@ impl<'a> IsoCursor<'a> {
         self.sample = self.sample.saturating_add(frames);
         self.chunk_left = self.chunk_left.saturating_sub(frames);
         self.at = end;
+        self.last = self.dts;
         self.dts = self.dts.saturating_add(i64::from(duration));
         Some(span)
     }
@@ -369,7 +373,7 @@ impl<'a> IsoCursor<'a> {
             let run = self.source.runs.get(self.run)?;
             if self.run_sample == 0 {
                 self.at = run.start;
-                self.dts = run.dts;
+                self.dts = run.dts.max(self.last);
             }
             let Some((duration, length, flags, delay)) = run.sample(self.run_sample) else {
                 self.run = self.run.saturating_add(1);
@@ -390,6 +394,7 @@ impl<'a> IsoCursor<'a> {
             };
             self.run_sample = self.run_sample.saturating_add(1);
             self.at = end;
+            self.last = self.dts;
             self.dts = self.dts.saturating_add(i64::from(duration));
             return Some(span);
         }

@@ -214,6 +214,21 @@ fn fragments_with_defaults_and_runs() {
 }
 
 #[test]
+fn a_fragment_does_not_go_back_in_time() {
+    let trex = table(b"trex", &[7, 1, 160, 1, 0]);
+    let moov = moov(&[], &[], &boxed(b"mvex", &[&trex]));
+    let at = |time, start| moof((1, &[0, start]), time, &[(0, &[2])]);
+    let mdat = boxed(b"mdat", &[b"abcdef"]);
+    let moofs = |start: u32| [at(1000, start), at(0, start + 2), at(1200, start + 4)].concat();
+    let start = u32::try_from(moov.len() + moofs(0).len() + 8).unwrap();
+    let movie = open(&Bytes::from([moov, moofs(start), mdat].concat()));
+    let times: Vec<_> = movie.tracks[0].samples().map(|s| s.dts).collect();
+    assert_eq!(times, [1000, 1160, 1160, 1320, 1320, 1480]);
+    let shown: Vec<_> = movie.tracks[0].samples_from(1320).map(|s| s.data).collect();
+    assert_eq!(shown.concat(), b"ef");
+}
+
+#[test]
 fn hostile_counts_cost_nothing() {
     let huge = u32::MAX;
     for place in 0..4 {

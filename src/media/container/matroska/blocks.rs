@@ -82,6 +82,8 @@ pub(in super::super) struct BlockCursor<'a> {
     open: Option<(Block, usize, u32)>,
     /// Sizes of the frames of the open block that are still to come, the next one last.
     sizes: Vec<usize>,
+    /// Time of the frame before: frames in lace may reach beyond the start of the next block.
+    last: i64,
 }
 
 impl<'a> BlockCursor<'a> {
@@ -91,6 +93,7 @@ impl<'a> BlockCursor<'a> {
             data,
             open: None,
             sizes: Vec::new(),
+            last: i64::MIN,
         }
     }
 
@@ -115,12 +118,13 @@ impl<'a> BlockCursor<'a> {
             if length == 0 {
                 continue;
             }
+            self.last = block.dts.saturating_add(shift).max(self.last);
             let delay = i32::try_from(block.pts.saturating_sub(block.dts)).unwrap_or(0);
             return Some(Span {
                 start,
                 length: saturated(length),
                 duration: block.duration,
-                dts: block.dts.saturating_add(shift),
+                dts: self.last,
                 delay,
                 keyframe: block.keyframe,
             });

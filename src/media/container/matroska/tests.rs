@@ -82,6 +82,17 @@ fn samples(movie: &Movie, track: usize) -> Vec<(i64, u32, bool, Vec<u8>)> {
 }
 
 #[test]
+fn laces_that_reach_into_the_next_block_stay_in_order() {
+    let lace = |time| simple(2, time, 0x84, &[1, 7, 7, 8, 8]);
+    let body = [element(&[0xE7], &[0]), lace(0), lace(10)].concat();
+    let segment = [tracks(), element(CLUSTER, &body)].concat();
+    let file = [head(), element(SEGMENT, &segment)].concat();
+    let movie = read(&Bytes::from(file), &Limits::default()).unwrap();
+    let times: Vec<_> = movie.tracks[1].samples().map(|s| s.dts).collect();
+    assert_eq!(times, [-7, 13, 13, 23]);
+}
+
+#[test]
 fn blocks_groups_and_laces() {
     let known = [
         tracks(),

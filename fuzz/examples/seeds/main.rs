@@ -3,6 +3,9 @@
 //! `cargo run --example seeds` in `fuzz/`. The result is committed, so that the targets start from
 //! the same files everywhere.
 
+mod containers;
+mod doors;
+
 use std::fs;
 use std::io::Cursor;
 use std::path::Path;
@@ -88,6 +91,8 @@ fn main() {
     }
     pictures();
     sounds();
+    containers::write();
+    doors::write();
 }
 
 fn save(target: &str, name: &str, octets: &[u8]) {
