@@ -104,7 +104,9 @@ fn whole(bytes: u64, height: f64) -> Point {
 
 fn grown(bytes: u64) -> u64 {
     // STEP in whole numbers.
-    bytes.saturating_add(bytes.saturating_mul(2) / 5).max(bytes.saturating_add(1))
+    bytes
+        .saturating_add(bytes.saturating_mul(2) / 5)
+        .max(bytes.saturating_add(1))
 }
 
 #[allow(

@@ -3,6 +3,7 @@
 use bytes::Bytes;
 
 use super::side::Side;
+use crate::dimensions::Dimensions;
 use crate::media::container::aac::AacConfig;
 use crate::media::container::amr::{self, Band};
 use crate::media::container::avc::AvcConfig;
@@ -14,7 +15,6 @@ use crate::media::container::{
 };
 use crate::media::error::MediaError;
 use crate::media::info::{Codec, Format};
-use crate::dimensions::Dimensions;
 
 /// Samples as a WAV file of ours holds them.
 pub(super) const PCM: PcmFormat = PcmFormat {
@@ -182,7 +182,9 @@ pub(super) fn overhead(
         let brand = brand(format, video.map(|shape| shape.codec));
         let exact = isobmff::overhead(brand, &tracks).unwrap_or(0);
         let slack = CONFIG_SLACK.saturating_mul(u64::try_from(tracks.len()).unwrap_or(2));
-        return u64::try_from(exact).unwrap_or(u64::MAX).saturating_add(slack);
+        return u64::try_from(exact)
+            .unwrap_or(u64::MAX)
+            .saturating_add(slack);
     }
     let Some(audio) = audio else { return 0 };
     match format {
@@ -192,7 +194,9 @@ pub(super) fn overhead(
         Format::Ogg => {
             // Two pages of headers, a page a second, and a length for each packet and each 255
             // octets of it.
-            let pages = (duration_us / 1_000_000).saturating_add(2).saturating_mul(27);
+            let pages = (duration_us / 1_000_000)
+                .saturating_add(2)
+                .saturating_mul(27);
             let lengths = audio.samples.saturating_add(audio.bytes / 255);
             pages.saturating_add(lengths).saturating_add(64)
         }
@@ -240,8 +244,8 @@ pub(super) fn write(
         (Format::Mp3, TrackCodec::Mp3) => Ok(joined(&track.samples)),
         (Format::Ogg, TrackCodec::Opus(head)) => {
             let head = OpusHead::parse(head).ok_or_else(wrong)?;
-            let ticks = u128::from(track.info.duration) * 48_000
-                / u128::from(track.info.timescale.max(1));
+            let ticks =
+                u128::from(track.info.duration) * 48_000 / u128::from(track.info.timescale.max(1));
             let ticks = u64::try_from(ticks).ok().filter(|ticks| *ticks > 0);
             ogg::write_opus(head, &track.samples, ticks).map_err(refused)
         }

@@ -13,7 +13,7 @@ use crate::media::container::{self, CodedTrack, Edit, Movie, Track, TrackCodec, 
 use crate::media::error::MediaError;
 use crate::media::info::{Codec, Format, MediaInfo};
 use crate::media::picture::Picture;
-use crate::media::probe;
+use crate::media::probe::probe;
 use crate::media::registry::Registry;
 use crate::media::video::{self, VideoSettings};
 
@@ -39,6 +39,7 @@ pub(super) fn convert(
         movie: &movie,
         tracks,
         sides: &sides,
+        target,
         registry,
         limits,
         cancel,
@@ -65,9 +66,8 @@ pub(super) fn convert(
     warnings.dedup();
     let bytes = Bytes::from(octets);
     let duration_us = made.duration_us();
-    let info = probe(&bytes, limits).unwrap_or_else(|_| {
-        MediaInfo::new(target.format, target.format.kind())
-    });
+    let info = probe(&bytes, limits)
+        .unwrap_or_else(|_| MediaInfo::new(target.format, target.format.kind()));
     Ok(Clip {
         bytes,
         info,
@@ -140,9 +140,9 @@ impl Tracks {
             None => Found::None,
         };
         match (video, audio) {
-            (Found::Foreign(name), _) => {
-                Err(MediaError::unsupported(format!("moving pictures in {name}")))
-            }
+            (Found::Foreign(name), _) => Err(MediaError::unsupported(format!(
+                "moving pictures in {name}"
+            ))),
             (Found::None, Found::Foreign(name)) => {
                 Err(MediaError::unsupported(format!("sound in {name}")))
             }
@@ -205,6 +205,7 @@ struct Work<'a> {
     movie: &'a Movie,
     tracks: Tracks,
     sides: &'a Sides,
+    target: &'a ClipTarget,
     registry: &'a Registry,
     limits: &'a Limits,
     cancel: &'a Cancel,
@@ -349,11 +350,13 @@ impl Work<'_> {
             if !over && !hungry {
                 return Ok(None);
             }
-            let bit_rate = scaled(settings.bit_rate, room, given);
-            let settings = VideoSettings {
-                max_bytes: Some(room),
-                bit_rate,
-                ..settings.clone()
+            let (Some(side), Some(target)) = (&self.sides.video, &self.target.video) else {
+                return Ok(None);
+            };
+            let us = side.duration_us.min(division.end_us.unwrap_or(u64::MAX));
+            let Some(settings) = video::choose(&side.info, side.millihertz, target, us, Some(room))
+            else {
+                return Ok(None);
             };
             let way = Way::Code(settings);
             let video = self.video(Some(&way), division.end_us)?;
@@ -363,20 +366,14 @@ impl Work<'_> {
                 encodes: made.encodes.saturating_add(1),
             }));
         }
-        if let (true, Some(Way::Code(settings))) = (over, &division.audio) {
+        if over && matches!(division.audio, Some(Way::Code(_))) {
             let others = made.video.as_ref().map_or(0, CodedTrack::bytes);
-            let place = self.sides.audio.as_ref();
-            let target = audio::AudioTarget {
-                codec: settings.codec,
-                max_sample_rate: settings.sample_rate,
-                max_channels: settings.channels,
-                max_bit_rate: Some(settings.bit_rate),
+            let (Some(side), Some(target)) = (&self.sides.audio, &self.target.audio) else {
+                return Ok(None);
             };
-            let us = place.map_or(0, |side| side.duration_us);
-            let us = division.end_us.map_or(us, |end| us.min(end));
-            let smaller = place
-                .and_then(|side| audio::choose(&side.info, &target, us, Some(room(others))));
-            let Some(smaller) = smaller else {
+            let us = side.duration_us.min(division.end_us.unwrap_or(u64::MAX));
+            let room = room(others);
+            let Some(smaller) = audio::choose(&side.info, target, us, Some(room)) else {
                 return Ok(None);
             };
             let way = Way::Code(smaller);
@@ -389,14 +386,6 @@ impl Work<'_> {
         }
         Ok(None)
     }
-}
-
-/// A rate for `room` octets where it was meant for `given`, never more than half as much again: a
-/// level bounds it, and the coder keeps the octets.
-fn scaled(rate: u64, room: u64, given: u64) -> u64 {
-    let scaled = u128::from(rate) * u128::from(room) / u128::from(given.max(1));
-    let most = rate.saturating_add(rate / 2);
-    u64::try_from(scaled).unwrap_or(u64::MAX).clamp(1, most.max(1))
 }
 
 /// The samples of a track as they are, up to `end_us`.

@@ -84,7 +84,14 @@ fn cut(
     max_bytes: Option<u64>,
 ) -> Option<Division> {
     const TENTH_US: u64 = 100_000;
-    let at = |tenths: u64| divide(sides, target, Some(tenths.saturating_mul(TENTH_US)), max_bytes);
+    let at = |tenths: u64| {
+        divide(
+            sides,
+            target,
+            Some(tenths.saturating_mul(TENTH_US)),
+            max_bytes,
+        )
+    };
     let (mut low, mut high) = (SHORTEST_CUT_US / TENTH_US, longest_us / TENTH_US);
     if low > high {
         return None;
@@ -271,7 +278,9 @@ impl Split<'_> {
         // The tables grow with the frames, which are chosen by the octets: the first guess is as
         // many as the source has.
         let guess = self.video(None)?;
-        let most = shape(&guess).cloned().unwrap_or_else(|| Shape::of_copy(side));
+        let most = shape(&guess)
+            .cloned()
+            .unwrap_or_else(|| Shape::of_copy(side));
         let room = |frames: &Shape| {
             let overhead = self.overhead(Some(frames), sound);
             max_bytes.checked_sub(taken)?.checked_sub(overhead)
@@ -342,7 +351,9 @@ fn copied(side: &Side, us: u64) -> Option<Shape> {
     let part = |amount: u64| {
         let part = u128::from(amount) * u128::from(us) / u128::from(side.duration_us.max(1));
         // A beginning may be richer than the rest.
-        u64::try_from(part + part / 8 + 1).unwrap_or(u64::MAX).min(amount)
+        u64::try_from(part + part / 8 + 1)
+            .unwrap_or(u64::MAX)
+            .min(amount)
     };
     Some(Shape {
         samples: part(whole.samples),
@@ -360,8 +371,8 @@ fn at_rate(bits_per_second: u64, us: u64) -> u64 {
 /// Packets of a sound of `us`, with one for what an encoder puts in front.
 fn packets(settings: &AudioSettings, us: u64) -> u64 {
     let per_second = |samples: u64| {
-        let count = u128::from(us) * u128::from(settings.sample_rate)
-            / (u128::from(samples) * 1_000_000);
+        let count =
+            u128::from(us) * u128::from(settings.sample_rate) / (u128::from(samples) * 1_000_000);
         u64::try_from(count).unwrap_or(u64::MAX).saturating_add(2)
     };
     match settings.codec {

@@ -57,7 +57,9 @@ pub fn pictures_excess(track: &VideoTrack, turned: bool, target: &VideoTarget) -
         return Some(Excess::new("size", target.max_box, size));
     }
     // A rate is a mean, and counts frames as long as the last one is not.
-    let most = target.max_millihertz.saturating_add(target.max_millihertz / 50);
+    let most = target
+        .max_millihertz
+        .saturating_add(target.max_millihertz / 50);
     if let Some(rate) = track.millihertz.filter(|rate| *rate > most) {
         return Some(Excess::new("frame rate", target.max_millihertz, rate));
     }
@@ -80,7 +82,10 @@ pub fn sound_excess(track: &AudioTrack, target: &AudioTarget) -> Option<Excess> 
         ));
     }
     let over = |most: u64, is: Option<u64>| is.filter(|is| *is > most);
-    if let Some(rate) = over(target.max_sample_rate.into(), track.sample_rate.map(Into::into)) {
+    if let Some(rate) = over(
+        target.max_sample_rate.into(),
+        track.sample_rate.map(Into::into),
+    ) {
         return Some(Excess::new("sample rate", target.max_sample_rate, rate));
     }
     if let Some(channels) = over(target.max_channels.into(), track.channels.map(Into::into)) {
@@ -154,8 +159,7 @@ impl Sides {
         let audio = audio.map(|(track, wanted)| {
             let rate = track.sample_rate.unwrap_or(8_000);
             let channels = track.channels.unwrap_or(1);
-            let mut described =
-                TrackInfo::audio(2, stand_in(track.codec), 1_000, rate, channels);
+            let mut described = TrackInfo::audio(2, stand_in(track.codec), 1_000, rate, channels);
             described.kind = TrackKind::Audio;
             described.duration = info.duration_ms.unwrap_or(0);
             let fine = sound_excess(track, wanted).is_none();
