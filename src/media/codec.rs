@@ -149,7 +149,9 @@ pub struct ImageSettings {
 
 /// A stage that turns a stream of `In` into a stream of `Out`: push one, pull until `None`,
 /// push the next, and so on; after the last `finish`, then pull until `None`.
-pub trait Stage<In, Out> {
+///
+/// It may move from thread to thread, so that decoding and encoding run beside each other.
+pub trait Stage<In, Out>: Send {
     /// Takes one more.
     ///
     /// # Errors
@@ -268,7 +270,14 @@ pub trait VideoEncoder: Send + Sync {
     /// The codec it writes.
     fn codec(&self) -> Codec;
 
-    /// Starts a track. The stage accepts frames of `track`'s size alone.
+    /// Starts a track. The stage accepts frames of `track`'s size alone, in 4:2:0.
+    ///
+    /// [`VideoFormat::config`] is one octet: the highest level, numbered as
+    /// [`VideoTrack::level`](super::VideoTrack::level) says; empty, it is the lowest that has the
+    /// size, the frame rate and the bit rate. Packets come in the order of their frames. NAL units
+    /// of H.264 have start codes in front, and a key packet begins with what the container keeps
+    /// apart: parameter sets, the headers of MPEG-4 Visual, the sequence header of AV1. A frame
+    /// may be left out, so that the one before is shown longer.
     ///
     /// # Errors
     ///

@@ -148,6 +148,42 @@ impl Chroma {
     }
 }
 
+/// How luma and colour differences are made of red, green and blue.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+pub enum Matrix {
+    /// ITU-R BT.601: video of the size of a phone or a television of old, and JPEG.
+    #[default]
+    Bt601,
+    /// ITU-R BT.709: high definition.
+    Bt709,
+    /// ITU-R BT.2020 with luminance that is not constant.
+    Bt2020,
+}
+
+impl Matrix {
+    /// What players take for pictures of which the stream says nothing.
+    #[must_use]
+    pub const fn usual(size: Dimensions) -> Self {
+        if size.width >= 1280 || size.height > 576 {
+            Self::Bt709
+        } else {
+            Self::Bt601
+        }
+    }
+
+    /// By `matrix_coefficients` of ITU-T H.273 table 4; the [`usual`](Self::usual) one where it is
+    /// not specified.
+    #[must_use]
+    pub const fn signalled(code: u32, size: Dimensions) -> Self {
+        match code {
+            1 => Self::Bt709,
+            4..=7 => Self::Bt601,
+            9 | 10 => Self::Bt2020,
+            _ => Self::usual(size),
+        }
+    }
+}
+
 /// A picture as separate planes of Y, Cb and Cr: 8 bits, no padding, rows from the top.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Planes {
@@ -155,8 +191,10 @@ pub struct Planes {
     pub size: Dimensions,
     /// Sampling of the colour planes.
     pub chroma: Chroma,
-    /// Whether 0..=255 is used (JPEG) rather than 16..=235 (video, BT.601 limited range).
+    /// Whether 0..=255 is used (JPEG) rather than 16..=235 (video).
     pub full_range: bool,
+    /// How luma and the differences are made of red, green and blue.
+    pub matrix: Matrix,
     /// Luma, width × height octets.
     pub y: Vec<u8>,
     /// Blue difference; empty without colour.

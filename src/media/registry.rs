@@ -7,6 +7,7 @@ use super::codec::{
 };
 use super::image;
 use super::info::{Codec, Format};
+use super::video;
 
 /// The codecs at hand. Cheap to clone; codecs are shared.
 ///
@@ -48,7 +49,8 @@ impl Registry {
         Self::default()
     }
 
-    /// Every codec that is compiled in.
+    /// Every codec that is compiled in. `rav1d`, which decodes AV1, has to be switched on by
+    /// [`set_enabled`](Self::set_enabled): it is full of unsafe code.
     #[must_use]
     pub fn builtin() -> Self {
         let mut registry = Self::empty();
@@ -57,6 +59,15 @@ impl Registry {
         }
         for encoder in image::encoders() {
             registry.add_image_encoder(BUILTIN, encoder);
+        }
+        for decoder in video::decoders() {
+            registry.add_video_decoder(BUILTIN, decoder);
+        }
+        for encoder in video::encoders() {
+            registry.add_video_encoder(BUILTIN, encoder);
+        }
+        for name in video::OFF {
+            registry.set_enabled(name, false);
         }
         registry
     }

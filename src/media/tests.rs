@@ -9,7 +9,9 @@ use super::codec::{
     RateTarget, Stage, VideoDecoder, VideoEncoder, VideoFormat,
 };
 use super::guard::{GuardedImage, Watched, open_image, quiet_panics};
-use super::picture::{Chroma, Frame, Layout, Packet, PcmBlock, Picture, Planes, VideoFrame};
+use super::picture::{
+    Chroma, Frame, Layout, Matrix, Packet, PcmBlock, Picture, Planes, VideoFrame,
+};
 use super::{Cancel, Codec, Format, MediaError, Registry};
 use crate::dimensions::Dimensions;
 use crate::limits::Limits;
@@ -442,6 +444,7 @@ impl Stage<Packet, VideoFrame> for RawStage<VideoFrame> {
                 size: self.size,
                 chroma: Chroma::None,
                 full_range: true,
+                matrix: Matrix::Bt601,
                 y: packet.data.to_vec(),
                 cb: Vec::new(),
                 cr: Vec::new(),
@@ -478,6 +481,7 @@ fn moving_pictures_go_through_their_traits() {
                 size: track.size,
                 chroma: Chroma::None,
                 full_range: true,
+                matrix: Matrix::Bt601,
                 y: vec![i, i],
                 cb: Vec::new(),
                 cr: Vec::new(),

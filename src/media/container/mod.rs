@@ -30,6 +30,7 @@ use bytes::Bytes;
 
 use crate::limits::Limits;
 
+pub use avc::{AvcConfig, HevcConfig};
 pub use coded::CodedTrack;
 pub use error::{ContainerError, Warning, WriteError};
 pub use movie::{Interleaved, Movie, Samples, Track};

@@ -1,6 +1,19 @@
 //! Moving pictures: decoders and encoders, scaling, turning, pacing, and a whole track at once.
 
+mod choose;
+mod colour;
+mod decode;
+mod encode;
 pub mod h263;
+mod pace;
+mod plan;
+mod poster;
+mod read;
+mod shape;
+mod transcode;
+
+pub(crate) use decode::{OFF, decoders};
+pub(crate) use encode::encoders;
 
 use super::cancel::Cancel;
 use super::container::{CodedTrack, Track, TrackInfo};
@@ -59,8 +72,7 @@ pub fn choose(
     duration_us: u64,
     max_bytes: Option<u64>,
 ) -> Option<VideoSettings> {
-    let _ = (source, millihertz, target, duration_us, max_bytes);
-    None
+    choose::choose(source, millihertz, target, duration_us, max_bytes)
 }
 
 /// Codes a track anew: decode, turn upright, scale, pace, encode, frame by frame, so that memory
@@ -78,8 +90,7 @@ pub fn transcode(
     limits: &Limits,
     cancel: &Cancel,
 ) -> Result<CodedTrack, MediaError> {
-    let _ = (track, settings, registry, limits, cancel);
-    Err(MediaError::unsupported("moving pictures"))
+    transcode::transcode(track, settings, registry, limits, cancel)
 }
 
 /// The first picture of a track that is worth showing (neither black nor blank, within its first
@@ -94,6 +105,5 @@ pub fn poster(
     limits: &Limits,
     cancel: &Cancel,
 ) -> Result<Picture, MediaError> {
-    let _ = (track, registry, limits, cancel);
-    Err(MediaError::unsupported("moving pictures"))
+    poster::poster(track, registry, limits, cancel)
 }
