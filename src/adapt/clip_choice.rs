@@ -3,7 +3,7 @@
 use super::ability::{Ability, speech};
 use super::report::Reason;
 use crate::media::audio::AudioTarget;
-use crate::media::clip::ClipTarget;
+use crate::media::clip::{ClipTarget, pictures_excess, sound_excess};
 use crate::media::{Codec, Format, MediaInfo, MediaKind, Registry};
 use crate::profile::Capabilities;
 
@@ -46,17 +46,19 @@ pub(super) fn coding_reason(info: &MediaInfo, caps: &Capabilities) -> Option<Rea
 /// where it takes no moving pictures or nobody decodes these.
 #[must_use]
 pub(super) fn clip(info: &MediaInfo, caps: &Capabilities, registry: &Registry) -> Option<Choice> {
-    let source = info.video.as_ref()?.codec;
+    let mut described = info.video.clone()?;
+    described.size = described.size.or(info.size);
+    let source = described.codec;
     if !is_readable(info.format) {
         return None;
     }
     let ability = Ability::of(caps);
     let slow = ability.is_cdma() && info.duration_ms.is_some_and(|ms| ms > CDMA_SLOW_MS);
     ability.pictures().into_iter().find_map(|mut video| {
-        let same = source == video.codec;
         let coded = registry.video_decoder(source).is_some()
             && registry.video_encoder(video.codec).is_some();
-        if !same && !coded {
+        // What nobody codes may still be taken over into another container.
+        if !coded && pictures_excess(&described, info.orientation != 1, &video).is_some() {
             return None;
         }
         let (format, media) = container(video.codec, caps)?;
@@ -76,11 +78,11 @@ pub(super) fn clip(info: &MediaInfo, caps: &Capabilities, registry: &Registry) -
 
 /// The sound of a clip in the codec that is wanted, or in AMR where that cannot be written.
 fn sound_target(info: &MediaInfo, wanted: AudioTarget, registry: &Registry) -> Option<AudioTarget> {
-    let source = info.audio.as_ref()?.codec;
+    let track = info.audio.as_ref()?;
     let possible = |target: &AudioTarget| {
-        let coded = registry.audio_decoder(source).is_some()
+        let coded = registry.audio_decoder(track.codec).is_some()
             && registry.audio_encoder(target.codec).is_some();
-        source == target.codec || coded
+        coded || sound_excess(track, target).is_none()
     };
     [wanted, speech(Codec::AmrNb)].into_iter().find(possible)
 }
@@ -146,7 +148,7 @@ pub(super) fn sound(
             let codec = form.codec();
             let coded = registry.audio_decoder(track.codec).is_some()
                 && registry.audio_encoder(codec).is_some();
-            coded || codec == track.codec
+            coded || sound_excess(track, &form.target(&ability)).is_none()
         })
         .filter_map(|form| Some((*form, caps.accepts(form.media())?.to_owned())))
         .collect();

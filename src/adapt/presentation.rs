@@ -6,7 +6,7 @@ use bytes::Bytes;
 
 use super::assemble::{Piece, is_shown};
 use super::inspect::Role;
-use super::plan::{Context, Fate, PartPlan, Plan};
+use super::plan::{Context, Fate, PartPlan, Plan, lessened};
 use super::rename::Names;
 use crate::media::{Format, MediaInfo, mime};
 use crate::mms::smil::{self, MediaElement, Reference, SlideSpec, Smil};
@@ -97,7 +97,7 @@ pub(super) fn rewrite(
                 }
                 // A word on what is not whole stands below it.
                 if let Some(notice) = shown.notice.filter(|_| !notice_placed)
-                    && planned.is_some_and(is_lessened)
+                    && planned.is_some_and(|planned| !lessened(planned).is_empty())
                     && let Some(slide) = reference.slide
                 {
                     notice_placed = smil.add_text(slide, &name_of(notice));
@@ -140,15 +140,6 @@ fn show_as(smil: &mut Smil, reference: &Reference, role: Role) {
     };
     if reference.element == MediaElement::Video {
         smil.set_element(reference.id, element);
-    }
-}
-
-/// Whether a notice speaks of a part that is there.
-fn is_lessened(planned: &PartPlan) -> bool {
-    match &planned.fate {
-        Fate::Poster(_) => true,
-        Fate::Clip(job) => job.target.may_cut || (job.is_sound() && planned.role == Role::Video),
-        _ => false,
     }
 }
 

@@ -203,7 +203,17 @@ pub trait AudioEncoder: Send + Sync {
     /// The codec it writes.
     fn codec(&self) -> Codec;
 
-    /// Starts a track. The stage accepts blocks of `track`'s rate and channels alone.
+    /// What a container must say of the packets that [`open`](Self::open) with the same arguments
+    /// will give.
+    ///
+    /// # Errors
+    ///
+    /// As [`open`](Self::open).
+    fn describe(&self, track: &AudioFormat, target: &RateTarget)
+    -> Result<CodedFormat, MediaError>;
+
+    /// Starts a track. The stage accepts blocks of `track`'s rate and channels alone; its packets
+    /// are timed from 0 on, the priming included.
     ///
     /// # Errors
     ///
@@ -214,6 +224,17 @@ pub trait AudioEncoder: Send + Sync {
         target: &RateTarget,
         cancel: &Cancel,
     ) -> Result<Box<dyn Stage<PcmBlock, Packet>>, MediaError>;
+}
+
+/// What a container must say of sound that an encoder makes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CodedFormat {
+    /// The codec's configuration, as [`AudioFormat::config`] would have it.
+    pub config: Bytes,
+    /// Samples per channel that a decoder gives before the first one that was encoded.
+    pub priming: u32,
+    /// Samples per channel of each packet.
+    pub packet_samples: u32,
 }
 
 /// What a container knows of a track of sound.

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use super::audio;
 use super::codec::{
     AudioDecoder, AudioEncoder, ImageDecoder, ImageEncoder, VideoDecoder, VideoEncoder,
 };
@@ -69,6 +70,12 @@ impl Registry {
         }
         for name in video::OFF {
             registry.set_enabled(name, false);
+        }
+        for decoder in audio::decoders() {
+            registry.add_audio_decoder(BUILTIN, decoder);
+        }
+        for encoder in audio::encoders() {
+            registry.add_audio_encoder(BUILTIN, encoder);
         }
         registry
     }

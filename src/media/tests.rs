@@ -5,8 +5,8 @@ use std::sync::Arc;
 use bytes::Bytes;
 
 use super::codec::{
-    AudioDecoder, AudioEncoder, AudioFormat, DecodeOptions, ImageDecoder, ImageHeader, ImageStream,
-    RateTarget, Stage, VideoDecoder, VideoEncoder, VideoFormat,
+    AudioDecoder, AudioEncoder, AudioFormat, CodedFormat, DecodeOptions, ImageDecoder, ImageHeader,
+    ImageStream, RateTarget, Stage, VideoDecoder, VideoEncoder, VideoFormat,
 };
 use super::guard::{GuardedImage, Watched, open_image, quiet_panics};
 use super::picture::{
@@ -252,6 +252,14 @@ impl AudioEncoder for Pcm {
 
     fn codec(&self) -> Codec {
         Codec::Pcm
+    }
+
+    fn describe(&self, _: &AudioFormat, _: &RateTarget) -> Result<CodedFormat, MediaError> {
+        Ok(CodedFormat {
+            config: Bytes::new(),
+            priming: 0,
+            packet_samples: 1,
+        })
     }
 
     fn open(

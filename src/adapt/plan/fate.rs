@@ -90,6 +90,12 @@ impl ClipJob {
     pub const fn is_sound(&self) -> bool {
         self.target.video.is_none()
     }
+
+    /// Whether nothing of the sound is left.
+    #[must_use]
+    pub const fn is_silent(&self) -> bool {
+        self.target.audio.is_none()
+    }
 }
 
 /// Decides on one part by itself, without regard to the size of the message.
@@ -286,6 +292,9 @@ fn clip(part: &Inspected<'_>, context: &Context<'_>) -> (Fate, Vec<Reason>) {
         if job.is_sound() && part.role == Role::Video {
             reasons.push(undecodable(&part.info));
         }
+        if let Some(track) = part.info.audio.as_ref().filter(|_| job.is_silent()) {
+            reasons.push(Reason::new("codec", "a converter", track.codec.name()));
+        }
         return (Fate::Clip(job), reasons);
     }
     if let Some(job) = poster_job(part, context) {
@@ -449,7 +458,12 @@ fn not_accepted(media: &str, caps: &Capabilities) -> Reason {
                 .is_some_and(|k| k.eq_ignore_ascii_case(kind))
         })
         .collect();
-    Reason::new("MmsCcppAccept", of_kind.join(","), media)
+    let limit = if of_kind.is_empty() {
+        format!("no {kind}")
+    } else {
+        of_kind.join(",")
+    };
+    Reason::new("MmsCcppAccept", limit, media)
 }
 
 /// The charsets a device takes; UTF-8 and US-ASCII where it says nothing.

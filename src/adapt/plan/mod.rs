@@ -17,7 +17,7 @@ use super::notice::{Affected, Cause, compose};
 use super::policy::Policy;
 use super::report::{Gate, Reason, SmilOutcome, Verdict};
 use crate::limits::Limits;
-use crate::media::{MediaInfo, Registry};
+use crate::media::{MediaInfo, MediaKind, Registry};
 use crate::mms::{Field, Message};
 use crate::profile::Capabilities;
 
@@ -182,20 +182,11 @@ pub(super) fn notice(plan: &Plan, message: &Message, context: &Context<'_>) -> O
         .parts
         .iter()
         .zip(&message.body.parts)
-        .filter_map(|(planned, part)| {
-            let cause = match &planned.fate {
-                Fate::Drop(cause) if planned.role != Role::Presentation => *cause,
-                Fate::Clip(job) if job.target.may_cut => Cause::Shortened,
-                // The pictures are gone, the sound is there.
-                Fate::Clip(job) if job.is_sound() && planned.role == Role::Video => {
-                    Cause::Unsuitable
-                }
-                Fate::Poster(_) => Cause::Still,
-                _ => return None,
-            };
-            Some(Affected {
+        .flat_map(|(planned, part)| {
+            let kinds = lessened(planned);
+            kinds.into_iter().map(|(kind, cause)| Affected {
                 name: part.name().map(str::to_owned),
-                kind: planned.role.kind(),
+                kind,
                 cause,
             })
         })
@@ -212,6 +203,28 @@ pub(super) fn notice(plan: &Plan, message: &Message, context: &Context<'_>) -> O
         &context.policy.language,
         context.policy.link.as_deref(),
     )
+}
+
+/// What of a part a notice speaks of.
+pub(super) fn lessened(planned: &PartPlan) -> Vec<(MediaKind, Cause)> {
+    let kind = planned.role.kind();
+    match &planned.fate {
+        Fate::Drop(cause) if planned.role != Role::Presentation => vec![(kind, *cause)],
+        Fate::Poster(_) => vec![(kind, Cause::Still)],
+        Fate::Clip(job) => {
+            let mut found = Vec::new();
+            if job.is_sound() && planned.role == Role::Video {
+                found.push((kind, Cause::Unsuitable));
+            } else if job.is_silent() && planned.info.audio.is_some() {
+                found.push((MediaKind::Audio, Cause::Unsuitable));
+            }
+            if job.target.may_cut {
+                found.push((kind, Cause::Shortened));
+            }
+            found
+        }
+        _ => Vec::new(),
+    }
 }
 
 fn keep(inspected: &Inspected<'_>) -> PartPlan {

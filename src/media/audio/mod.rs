@@ -1,11 +1,25 @@
 //! Sampled sound: decoders and encoders, resampling, mixing, loudness, and a whole track at once.
 
-use super::cancel::Cancel;
-use super::container::{CodedTrack, Track, TrackInfo};
-use super::error::MediaError;
+mod aac;
+mod amr;
+mod choose;
+mod format;
+mod level;
+mod mix;
+mod pcm;
+mod resample;
+mod source;
+mod stage;
+mod transcode;
+
+use std::sync::Arc;
+
+use super::codec::{AudioDecoder, AudioEncoder};
+use super::container::amr::Band;
 use super::info::Codec;
-use super::registry::Registry;
-use crate::limits::Limits;
+
+pub use choose::{bit_rates, choose, packet_bytes};
+pub use transcode::transcode;
 
 /// What a track of sound may become at most.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -37,34 +51,21 @@ pub struct AudioSettings {
     pub end_us: Option<u64>,
 }
 
-/// The settings for a track of `duration_us` within `max_bytes` of packets: the highest mode or
-/// bit rate that fits, computed and not searched. `None` where even the lowest does not fit.
-#[must_use]
-pub fn choose(
-    source: &TrackInfo,
-    target: &AudioTarget,
-    duration_us: u64,
-    max_bytes: Option<u64>,
-) -> Option<AudioSettings> {
-    let _ = (source, target, duration_us, max_bytes);
-    None
+/// The decoders that are compiled in.
+pub(crate) fn decoders() -> Vec<Arc<dyn AudioDecoder>> {
+    vec![
+        Arc::new(aac::Decoder),
+        Arc::new(amr::Decoder),
+        Arc::new(pcm::Decoder),
+    ]
 }
 
-/// Codes a track anew: decode, mix, resample, level, encode, in blocks, so that memory does not
-/// grow with the length of the sound.
-///
-/// # Errors
-///
-/// [`MediaError::Unsupported`] where the registry lacks a codec, [`MediaError::Malformed`] where
-/// not even the first tenth of a second decodes, [`MediaError::Limit`], [`MediaError::Cancelled`],
-/// [`MediaError::CodecPanicked`].
-pub fn transcode(
-    track: &Track,
-    settings: &AudioSettings,
-    registry: &Registry,
-    limits: &Limits,
-    cancel: &Cancel,
-) -> Result<CodedTrack, MediaError> {
-    let _ = (track, settings, registry, limits, cancel);
-    Err(MediaError::unsupported("sound"))
+/// The encoders that are compiled in.
+pub(crate) fn encoders() -> Vec<Arc<dyn AudioEncoder>> {
+    vec![
+        Arc::new(aac::Encoder),
+        Arc::new(amr::Encoder(Band::Narrow)),
+        Arc::new(amr::Encoder(Band::Wide)),
+        Arc::new(pcm::Encoder),
+    ]
 }

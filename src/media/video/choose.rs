@@ -24,9 +24,7 @@ pub(super) fn choose(
     max_bytes: Option<u64>,
 ) -> Option<VideoSettings> {
     let level = Level::highest(target.codec, target.max_level)?;
-    let coded = source
-        .size
-        .filter(|size| size.width > 0 && size.height > 0)?;
+    let coded = source.size.filter(|size| size.width > 0 && size.height > 0)?;
     let shown = shown_size(coded, source.orientation, source.pixel_aspect);
     let budget = max_bytes.map(|max| rate(max, duration_us));
     let most = level

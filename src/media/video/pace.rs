@@ -53,11 +53,7 @@ mod tests {
         let times: Vec<u64> = (0..60).map(|i| i * 33_333 + (i % 3) * 1_500).collect();
         let kept = pace(&times, 15_000);
         assert_eq!(kept.len(), 30);
-        assert!(
-            kept.iter()
-                .zip(times.iter().step_by(2))
-                .all(|(a, b)| a == b)
-        );
+        assert!(kept.iter().zip(times.iter().step_by(2)).all(|(a, b)| a == b));
     }
 
     #[test]
@@ -68,11 +64,7 @@ mod tests {
             let span = step * 1_000;
             let allowed = u64::from(most) * span / 1_000_000_000 + 1;
             assert!(kept.len() as u64 <= allowed, "{step}: {}", kept.len());
-            assert!(
-                kept.len() as u64 * 10 >= allowed * 8,
-                "{step}: {}",
-                kept.len()
-            );
+            assert!(kept.len() as u64 * 10 >= allowed * 8, "{step}: {}", kept.len());
             assert!(kept.windows(2).all(|pair| pair[1] - pair[0] >= 58_000));
         }
     }

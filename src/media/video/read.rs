@@ -2,13 +2,13 @@
 
 use super::decode::Disposable;
 use super::plan::Plan;
-use crate::dimensions::Dimensions;
 use crate::limits::Limits;
 use crate::media::cancel::Cancel;
 use crate::media::codec::{Stage, VideoDecoder, VideoFormat};
 use crate::media::container::{Samples, Track};
 use crate::media::error::MediaError;
 use crate::media::picture::{Packet, VideoFrame};
+use crate::dimensions::Dimensions;
 
 /// Decodes a track, or a stretch of it, and gives what the plan wants.
 pub(super) struct Reader<'a> {

@@ -106,9 +106,7 @@ pub(super) fn shown_size(
     orientation: u8,
     pixel_aspect: Option<(u32, u32)>,
 ) -> Dimensions {
-    let (across, down) = pixel_aspect
-        .filter(|(a, b)| *a > 0 && *b > 0)
-        .unwrap_or((1, 1));
+    let (across, down) = pixel_aspect.filter(|(a, b)| *a > 0 && *b > 0).unwrap_or((1, 1));
     let scaled = |side: u32, by: u32, of: u32| {
         let value = u64::from(side).saturating_mul(u64::from(by)) / u64::from(of.max(1));
         u32::try_from(value).unwrap_or(u32::MAX).max(2)
@@ -139,10 +137,7 @@ pub(super) fn inside(shown: Dimensions, outer: Dimensions) -> Dimensions {
         let most = u64::from(most.max(2));
         u32::try_from((side.min(most) / 2).max(1).saturating_mul(2)).unwrap_or(2)
     };
-    let (width, height) = (
-        u64::from(shown.width.max(1)),
-        u64::from(shown.height.max(1)),
-    );
+    let (width, height) = (u64::from(shown.width.max(1)), u64::from(shown.height.max(1)));
     let (most_width, most_height) = (u64::from(outer.width), u64::from(outer.height));
     if width <= most_width && height <= most_height {
         return Dimensions::new(even(width, outer.width), even(height, outer.height));
@@ -273,10 +268,7 @@ mod tests {
 
     #[test]
     fn pixels_that_are_not_square_are_made_so() {
-        assert_eq!(
-            shown_size(size(720, 576), 1, Some((16, 11))),
-            size(720, 396)
-        );
+        assert_eq!(shown_size(size(720, 576), 1, Some((16, 11))), size(720, 396));
         assert_eq!(shown_size(size(720, 480), 6, Some((8, 9))), size(480, 640));
         assert_eq!(shown_size(size(176, 144), 1, Some((0, 7))), size(176, 144));
     }

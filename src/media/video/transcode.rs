@@ -2,11 +2,11 @@
 
 use bytes::Bytes;
 
-use super::VideoSettings;
 use super::encode::wrap;
 use super::plan::Plan;
 use super::read::Reader;
 use super::shape::Shaper;
+use super::VideoSettings;
 use crate::limits::Limits;
 use crate::media::cancel::Cancel;
 use crate::media::codec::{RateTarget, Stage, VideoEncoder, VideoFormat};
@@ -48,14 +48,7 @@ pub(super) fn transcode(
         track.info.pixel_aspect,
         settings.size,
     );
-    let mut sink = Sink::open(
-        &*encoder,
-        settings,
-        settings.bit_rate,
-        &plan,
-        shaper,
-        cancel,
-    )?;
+    let mut sink = Sink::open(&*encoder, settings, settings.bit_rate, &plan, shaper, cancel)?;
     let mut frames = reader.batch(BATCH)?;
     while !frames.is_empty() {
         let (next, taken) = rayon::join(|| reader.batch(BATCH), || sink.take(frames));
