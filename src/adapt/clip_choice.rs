@@ -120,30 +120,10 @@ pub(super) fn sound(
     let ability = Ability::of(caps);
     let music =
         track.channels.unwrap_or(1) > 1 && track.sample_rate.is_some_and(|rate| rate >= 22_050);
-    let order: &[Form] = if music {
-        &[
-            Form::M4a,
-            Form::Adts,
-            Form::Mp3,
-            Form::AmrWb,
-            Form::Amr,
-            Form::AmrIn3gp,
-            Form::Wav,
-        ]
-    } else {
-        &[
-            Form::Amr,
-            Form::AmrIn3gp,
-            Form::M4a,
-            Form::Adts,
-            Form::Mp3,
-            Form::AmrWb,
-            Form::Wav,
-        ]
-    };
+    let order = if music { &MUSIC } else { &VOICE };
     let own = order.iter().filter(|form| form.format() == info.format);
     let ways: Vec<(Form, String)> = own
-        .chain(order)
+        .chain(order.iter())
         .filter(|form| {
             let codec = form.codec();
             let coded = registry.audio_decoder(track.codec).is_some()
@@ -168,6 +148,14 @@ pub(super) fn sound(
         target,
         media: media.clone(),
     })
+}
+
+/// Whether the device takes any sound that could be made.
+#[must_use]
+pub(super) fn takes_sound(caps: &Capabilities) -> bool {
+    VOICE
+        .iter()
+        .any(|form| caps.accepts(form.media()).is_some())
 }
 
 /// Whether the pictures of a clip can be shown as a still one.
@@ -214,6 +202,28 @@ enum Form {
     Mp3,
     Wav,
 }
+
+/// For music: the better it sounds, the sooner.
+const MUSIC: [Form; 7] = [
+    Form::M4a,
+    Form::Adts,
+    Form::Mp3,
+    Form::AmrWb,
+    Form::Amr,
+    Form::AmrIn3gp,
+    Form::Wav,
+];
+
+/// For speech: what phones play as a voice message first.
+const VOICE: [Form; 7] = [
+    Form::Amr,
+    Form::AmrIn3gp,
+    Form::M4a,
+    Form::Adts,
+    Form::Mp3,
+    Form::AmrWb,
+    Form::Wav,
+];
 
 impl Form {
     const fn format(self) -> Format {

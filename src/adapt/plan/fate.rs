@@ -8,7 +8,7 @@ use crate::adapt::notice::Cause;
 use crate::adapt::report::Reason;
 use crate::dimensions::Dimensions;
 use crate::media::clip::ClipTarget;
-use crate::media::{Format, MediaInfo, MediaKind, mime};
+use crate::media::{Codec, Format, MediaInfo, MediaKind, mime};
 use crate::mms::{self, charset, text, vcard};
 use crate::profile::{Capabilities, DrmMethod};
 
@@ -241,7 +241,7 @@ fn image(part: &Inspected<'_>, context: &Context<'_>) -> (Fate, Vec<Reason>) {
     match job(part, context) {
         Some(job) => (Fate::Image(job), reasons),
         None => {
-            reasons.push(Reason::new("codec", "a converter", part.true_type.clone()));
+            reasons.push(unconverted(&part.true_type));
             (Fate::Drop(Cause::Unsuitable), reasons)
         }
     }
@@ -290,31 +290,30 @@ fn clip(part: &Inspected<'_>, context: &Context<'_>) -> (Fate, Vec<Reason>) {
     reasons.extend(beyond);
     if let Some(job) = clip_job(part, context) {
         if job.is_sound() && part.role == Role::Video {
-            reasons.push(undecodable(&part.info));
+            let track = part.info.video.as_ref();
+            reasons.extend(track.map(|track| unconverted(track.codec.name())));
         }
         if let Some(track) = part.info.audio.as_ref().filter(|_| job.is_silent()) {
-            reasons.push(Reason::new("codec", "a converter", track.codec.name()));
+            reasons.push(unconverted(track.codec.name()));
         }
         return (Fate::Clip(job), reasons);
     }
     if let Some(job) = poster_job(part, context) {
         return (Fate::Poster(job), reasons);
     }
-    let was = match part.role {
-        Role::Video => undecodable(&part.info),
-        _ => Reason::new("codec", "a converter", part.true_type.clone()),
-    };
-    reasons.push(was);
+    // Where the device takes something that this could become, the codec is what is missing.
+    let possible = clip_choice::takes_sound(caps)
+        || (part.role == Role::Video && (caps.takes_video() || caps.takes_image()));
+    if possible {
+        let track = part.info.video.as_ref().map(|track| track.codec);
+        let codec = track.or(part.info.codec).map(Codec::name);
+        reasons.push(unconverted(codec.unwrap_or(&part.true_type)));
+    }
     (Fate::Drop(Cause::Unsuitable), reasons)
 }
 
-fn undecodable(info: &MediaInfo) -> Reason {
-    let codec = info.video.as_ref().map(|track| track.codec.name());
-    Reason::new(
-        "codec",
-        "a converter",
-        codec.unwrap_or("no moving pictures"),
-    )
+fn unconverted(codec: &str) -> Reason {
+    Reason::new("codec", "what this build converts", codec)
 }
 
 /// The job that codes a sound or a clip anew, or `None` where no codec can. Of a clip whose

@@ -23,10 +23,6 @@ pub(super) const PCM: PcmFormat = PcmFormat {
     big_endian: false,
 };
 
-/// Frames of AMR in one sample of a 3GP file: 200 ms. Ten to one save a tenth of a clip's octets,
-/// and readers of 3GP know it, since recorders write so.
-const AMR_FRAMES: u8 = 10;
-
 /// What a decoder's configuration may take beyond what was assumed.
 const CONFIG_SLACK: u64 = 24;
 
@@ -59,7 +55,7 @@ fn brand(format: Format, video: Option<Codec>) -> Brand {
 pub(super) struct Shape {
     /// Its codec.
     pub(super) codec: Codec,
-    /// Samples, before AMR frames are put together.
+    /// Samples.
     pub(super) samples: u64,
     /// Samples per second of sound.
     pub(super) sample_rate: u32,
@@ -69,6 +65,8 @@ pub(super) struct Shape {
     pub(super) size: Option<Dimensions>,
     /// Octets of all samples.
     pub(super) bytes: u64,
+    /// Whether all samples have one size, as those of one mode of AMR do.
+    pub(super) uniform: bool,
 }
 
 impl Shape {
@@ -81,13 +79,14 @@ impl Shape {
             channels: side.info.channels.unwrap_or(1),
             size: side.info.size,
             bytes: side.copy.map_or(0, |copy| copy.bytes),
+            uniform: false,
         }
     }
 
     fn track(&self, format: Format) -> TrackInfo {
         let codec = match self.codec {
-            Codec::AmrNb => TrackCodec::AmrNb(AmrConfig::any(AMR_FRAMES)),
-            Codec::AmrWb => TrackCodec::AmrWb(AmrConfig::any(AMR_FRAMES)),
+            Codec::AmrNb => TrackCodec::AmrNb(AmrConfig::any(1)),
+            Codec::AmrWb => TrackCodec::AmrWb(AmrConfig::any(1)),
             Codec::AacLc => TrackCodec::Aac(AacConfig::low_complexity(self.sample_rate, 2)),
             Codec::Mp3 => TrackCodec::Mp3,
             Codec::H263 => TrackCodec::H263(H263Config {
@@ -116,13 +115,7 @@ impl Shape {
 
     /// Samples as the tables will list them, over `duration_us`.
     fn shapes(&self, duration_us: u64) -> Vec<SampleShape> {
-        // A track that is taken over may have its frames together already.
-        let single = self.samples.saturating_mul(30_000) > duration_us;
-        let together = match self.codec {
-            Codec::AmrNb | Codec::AmrWb if single => u64::from(AMR_FRAMES),
-            _ => 1,
-        };
-        let count = self.samples.div_ceil(together).min(MOST_SAMPLES);
+        let count = self.samples.min(MOST_SAMPLES);
         let span = i64::try_from(duration_us / 1000).unwrap_or(i64::MAX);
         let every = u32::try_from(
             u128::from(duration_us / 1000)
@@ -165,10 +158,8 @@ pub(super) fn overhead(
             .into_iter()
             .flatten()
             .map(|shape| {
-                let frames = u64::from(AMR_FRAMES);
-                let uniform = matches!(shape.codec, Codec::AmrNb | Codec::AmrWb)
-                    && shape.samples % frames == 0;
-                (shape.track(format), shape.shapes(duration_us), uniform)
+                let samples = shape.shapes(duration_us);
+                (shape.track(format), samples, shape.uniform)
             })
             .collect();
         let tracks: Vec<TrackShape<'_>> = shapes
@@ -213,8 +204,7 @@ pub(super) fn write(
 ) -> Result<Vec<u8>, MediaError> {
     let refused = |error: WriteError| MediaError::unsupported(error.to_string());
     if is_iso(format) {
-        let grouped = audio.map(|track| grouped(track));
-        let tracks: Vec<NewTrack<'_>> = [video, grouped.as_ref()]
+        let tracks: Vec<NewTrack<'_>> = [video, audio]
             .into_iter()
             .flatten()
             .map(|track| NewTrack {
@@ -268,37 +258,30 @@ fn joined(samples: &[Sample]) -> Vec<u8> {
     parts.concat()
 }
 
-/// The track with its AMR frames put together, where they are single.
-fn grouped(track: &CodedTrack) -> CodedTrack {
-    let (band, config) = match &track.info.codec {
-        TrackCodec::AmrNb(config) => (Band::Narrow, *config),
-        TrackCodec::AmrWb(config) => (Band::Wide, *config),
-        _ => return track.clone(),
+/// The samples of AMR with one frame in each: what every player reads. Tables do not grow by it as
+/// long as the mode stays the same.
+pub(super) fn single_frames(codec: &TrackCodec, samples: Vec<Sample>) -> Vec<Sample> {
+    let band = match codec {
+        TrackCodec::AmrNb(_) => Band::Narrow,
+        TrackCodec::AmrWb(_) => Band::Wide,
+        _ => return samples,
     };
-    let ticks = u64::from(band.frame_samples()) * u64::from(track.info.timescale)
-        / u64::from(band.sample_rate());
-    let single = track
-        .samples
-        .iter()
-        .all(|sample| u64::from(sample.duration) <= ticks);
-    let own_clock = track.info.timescale == band.sample_rate();
-    if !single || !own_clock {
-        return track.clone();
+    let mut single = Vec::with_capacity(samples.len());
+    for sample in samples {
+        let frames: Vec<amr::Frame> = amr::frames(band, &sample.data).collect();
+        let count = u32::try_from(frames.len()).unwrap_or(1).max(1);
+        let duration = sample.duration / count;
+        let mut time = sample.dts;
+        for frame in frames {
+            single.push(Sample {
+                dts: time,
+                pts: time,
+                duration,
+                keyframe: true,
+                data: frame.data,
+            });
+            time = time.saturating_add(i64::from(duration));
+        }
     }
-    let config = AmrConfig {
-        frames_per_sample: AMR_FRAMES,
-        ..config
-    };
-    let codec = match band {
-        Band::Narrow => TrackCodec::AmrNb(config),
-        Band::Wide => TrackCodec::AmrWb(config),
-    };
-    CodedTrack {
-        info: TrackInfo {
-            codec,
-            ..track.info.clone()
-        },
-        samples: amr::group(band, &track.samples, AMR_FRAMES),
-        warnings: track.warnings.clone(),
-    }
+    single
 }

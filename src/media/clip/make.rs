@@ -9,7 +9,9 @@ use super::{Clip, ClipTarget};
 use crate::limits::Limits;
 use crate::media::audio::{self, AudioSettings};
 use crate::media::cancel::Cancel;
-use crate::media::container::{self, CodedTrack, Edit, Movie, Track, TrackCodec, TrackKind};
+use crate::media::container::{
+    self, AmrConfig, CodedTrack, Edit, Movie, Track, TrackCodec, TrackKind,
+};
 use crate::media::error::MediaError;
 use crate::media::info::{Codec, Format, MediaInfo};
 use crate::media::picture::Picture;
@@ -417,9 +419,22 @@ fn copy(track: &Track, end_us: Option<u64>, limits: &Limits) -> Result<CodedTrac
         info.duration = info.duration.min(u64::try_from(end).unwrap_or(0));
     }
     debug_assert!(duration_us(&info) <= duration_us(&track.info));
+    let samples = file::single_frames(&info.codec, samples);
+    info.codec = match info.codec {
+        TrackCodec::AmrNb(config) => TrackCodec::AmrNb(one_frame(config)),
+        TrackCodec::AmrWb(config) => TrackCodec::AmrWb(one_frame(config)),
+        codec => codec,
+    };
     Ok(CodedTrack {
         info,
         samples,
         warnings: Vec::new(),
     })
+}
+
+const fn one_frame(config: AmrConfig) -> AmrConfig {
+    AmrConfig {
+        frames_per_sample: 1,
+        ..config
+    }
 }

@@ -18,7 +18,6 @@ use super::ClipTarget;
 use super::file::{self, Shape};
 use super::side::{Side, Sides};
 use crate::media::audio::{self, AudioSettings, AudioTarget};
-use crate::media::container::amr::Band;
 use crate::media::error::MediaError;
 use crate::media::info::Codec;
 use crate::media::video::{self, VideoSettings, VideoTarget};
@@ -220,6 +219,7 @@ impl Split<'_> {
             channels: 0,
             size: Some(settings.size),
             bytes: at_rate(settings.bit_rate, us).min(settings.max_bytes.unwrap_or(u64::MAX)),
+            uniform: false,
         };
         Some(Some((Way::Code(settings), shape)))
     }
@@ -241,7 +241,8 @@ impl Split<'_> {
             sample_rate: settings.sample_rate,
             channels: settings.channels,
             size: None,
-            bytes: sound_bytes(&settings, us),
+            bytes: audio::packet_bytes(&settings, us),
+            uniform: matches!(settings.codec, Codec::AmrNb | Codec::AmrWb),
         };
         Some(Some((Way::Code(settings), shape)))
     }
@@ -380,28 +381,6 @@ fn packets(settings: &AudioSettings, us: u64) -> u64 {
         Codec::Mp3 => per_second(576),
         _ => per_second(1024),
     }
-}
-
-/// Octets of all packets: exact for the modes of AMR, else what the rate says.
-fn sound_bytes(settings: &AudioSettings, us: u64) -> u64 {
-    let band = match settings.codec {
-        Codec::AmrNb => Band::Narrow,
-        Codec::AmrWb => Band::Wide,
-        _ => {
-            let packet = settings.bit_rate.saturating_mul(1024)
-                / u64::from(settings.sample_rate.max(1)).saturating_mul(8);
-            let octets = at_rate(settings.bit_rate, us).saturating_add(packet);
-            return octets.min(settings.max_bytes.unwrap_or(u64::MAX));
-        }
-    };
-    let frames = us.div_ceil(20_000);
-    let modes = (0_u8..9).filter_map(|mode| band.frame_bytes(mode));
-    let frame = modes
-        .map(|octets| u64::try_from(octets).unwrap_or(u64::MAX))
-        // The frame of a mode is its bits of 20 ms and the octet of its type.
-        .find(|octets| octets.saturating_sub(1).saturating_mul(400) >= settings.bit_rate)
-        .unwrap_or(61);
-    frames.saturating_mul(frame)
 }
 
 /// Bits per second, packets' own octets included, at which speech is followed without effort.

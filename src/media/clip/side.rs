@@ -263,13 +263,19 @@ impl Measured {
             samples: 0,
         };
         let mut starts_with_key = false;
+        // Several frames of AMR in a sample become so many samples.
+        let frame = match track.info.codec {
+            TrackCodec::AmrNb(_) | TrackCodec::AmrWb(_) => track.info.timescale / 50,
+            _ => u32::MAX,
+        };
         for sample in track.samples() {
             if copied.samples == 0 {
                 starts_with_key = sample.keyframe;
             }
             let octets = u64::try_from(sample.data.len()).unwrap_or(u64::MAX);
             copied.bytes = copied.bytes.saturating_add(octets);
-            copied.samples = copied.samples.saturating_add(1);
+            let frames = (sample.duration / frame.max(1)).max(1);
+            copied.samples = copied.samples.saturating_add(frames.into());
         }
         Self {
             copied,
