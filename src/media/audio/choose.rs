@@ -356,7 +356,7 @@ mod tests {
             (44_100, 2, 128_000)
         );
         let mut last = rich;
-        for bytes in (1..25).rev().map(|n| n * 20_000) {
+        for bytes in (2..25).rev().map(|n| n * 20_000) {
             let next = chosen(Some(bytes));
             assert!(next.bit_rate <= last.bit_rate && next.channels <= last.channels);
             assert!(packet_bytes(&next, 30_000_000) <= bytes);

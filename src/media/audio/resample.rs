@@ -10,7 +10,7 @@ const BELIEVED: std::ops::RangeInclusive<u32> = 1_000..=384_000;
 
 /// Samples of a block at the lower of the two rates: long enough for a filter that is flat up to
 /// nineteen twentieths of the band and 90 dB down where the band folds.
-const BLOCK: usize = 512;
+const BLOCK: u32 = 512;
 
 /// Turns interleaved samples of one rate into another.
 pub(super) struct Resampler {
@@ -40,15 +40,11 @@ impl Resampler {
         let inner = if from == to {
             None
         } else {
-            let scale = usize::try_from(from / to.min(from)).unwrap_or(1).max(1);
-            let rates = (
-                usize::try_from(from).map_err(|_| odd(()))?,
-                usize::try_from(to).map_err(|_| odd(()))?,
-            );
+            let rate = |rate: u32| usize::try_from(rate).map_err(|_| odd(()));
             let resampler = Fft::new_custom(
-                rates.0,
-                rates.1,
-                BLOCK.saturating_mul(scale),
+                rate(from)?,
+                rate(to)?,
+                rate(block(from, to))?,
                 1,
                 channels,
                 WindowFunction::BlackmanHarris2,
@@ -152,6 +148,21 @@ impl Resampler {
             .drain(..offset.saturating_mul(self.channels).min(self.pending.len()));
         Ok(out)
     }
+}
+
+/// Samples that go in at a time. An even number of the least pieces whose lengths are whole at both
+/// rates: the filter of a block of odd length would be half a sample off.
+fn block(from: u32, to: u32) -> u32 {
+    let least = from / gcd(from, to);
+    let wanted = BLOCK.saturating_mul((from / to).max(1));
+    wanted
+        .div_ceil(least)
+        .next_multiple_of(2)
+        .saturating_mul(least)
+}
+
+fn gcd(a: u32, b: u32) -> u32 {
+    if b == 0 { a.max(1) } else { gcd(b, a % b) }
 }
 
 /// As many samples at another rate as last equally long, rounded to the nearest.

@@ -4,6 +4,7 @@ use std::collections::VecDeque;
 
 use bytes::Bytes;
 
+use super::spend::octets;
 use crate::media::cancel::Cancel;
 use crate::media::codec::{RateTarget, Stage, VideoEncoder, VideoFormat};
 use crate::media::error::MediaError;
@@ -114,15 +115,8 @@ fn config(track: &VideoFormat, target: &RateTarget) -> Result<Config, MediaError
     };
     let mut config = Config::new(size, level, bits);
     config.frame_interval_us = interval_us(millihertz).clamp(1_000, 60_000_000);
-    // Ten seconds from key frame to key frame.
-    config.keyframe_interval = (millihertz / 100).max(1);
+    config.keyframe_interval = super::key_interval(millihertz);
     Ok(config)
-}
-
-/// Octets of `rate` bits per second.
-fn octets(rate: u64, duration_us: u64) -> u64 {
-    let octets = u128::from(rate).saturating_mul(u128::from(duration_us)) / 8_000_000;
-    u64::try_from(octets).unwrap_or(u64::MAX)
 }
 
 /// The highest level that is allowed and that we have, or the lowest with the size.

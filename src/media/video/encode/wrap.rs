@@ -2,11 +2,14 @@
 
 use bytes::Bytes;
 
-use crate::media::container::{BitRate, CodedTrack, H263Config, Sample, TrackCodec, TrackInfo};
+use crate::media::container::{
+    AvcConfig, BitRate, CodedTrack, H263Config, Sample, TrackCodec, TrackInfo,
+};
 use crate::media::error::MediaError;
 use crate::media::info::Codec;
 use crate::media::picture::Packet;
 use crate::media::video::VideoSettings;
+use crate::media::video::decode::start_code_units;
 
 /// Ticks per second of what is written: a divisor of every usual frame rate.
 const TIMESCALE: u32 = 90_000;
@@ -21,12 +24,16 @@ pub(in crate::media::video) fn track(
     packets: Vec<Packet>,
     end_us: u64,
 ) -> Result<CodedTrack, MediaError> {
+    let mut packets = packets;
     let codec = match settings.codec {
         Codec::H263 => TrackCodec::H263(H263Config {
             level: u8::try_from(settings.level).unwrap_or(10),
             profile: 0,
             bit_rate: Some(bit_rate(&packets, end_us)),
         }),
+        Codec::H264 => h264(&mut packets)?,
+        Codec::Mpeg4Visual => mpeg4(&mut packets)?,
+        Codec::Av1 => av1(&packets)?,
         other => return Err(MediaError::unsupported(format!("writing {other:?}"))),
     };
     let mut info = TrackInfo::video(1, codec, TIMESCALE, settings.size);
@@ -58,6 +65,88 @@ pub(in crate::media::video) fn track(
         samples,
         warnings: Vec::new(),
     })
+}
+
+/// Takes the parameter sets out of the packets and puts lengths in the place of start codes.
+fn h264(packets: &mut [Packet]) -> Result<TrackCodec, MediaError> {
+    let (mut sps, mut pps) = (Vec::new(), Vec::new());
+    for packet in packets {
+        let mut data = Vec::with_capacity(packet.data.len());
+        for unit in start_code_units(&packet.data) {
+            // An octet of zero belongs to the start code behind it.
+            let unit = unit.strip_suffix(&[0]).unwrap_or(unit);
+            let sets = match unit.first().map(|header| header & 0x1F) {
+                Some(7) => &mut sps,
+                Some(8) => &mut pps,
+                None => continue,
+                Some(_) => {
+                    let length = u32::try_from(unit.len()).unwrap_or(u32::MAX);
+                    data.extend(length.to_be_bytes());
+                    data.extend_from_slice(unit);
+                    continue;
+                }
+            };
+            let unit = Bytes::copy_from_slice(unit);
+            if !sets.contains(&unit) {
+                sets.push(unit);
+            }
+        }
+        packet.data = Bytes::from(data);
+    }
+    AvcConfig::new(sps, pps)
+        .map(TrackCodec::H264)
+        .ok_or_else(|| MediaError::unsupported("H.264 without parameter sets"))
+}
+
+/// Takes the headers in front of the first picture out of the packets.
+fn mpeg4(packets: &mut [Packet]) -> Result<TrackCodec, MediaError> {
+    const PICTURE: [u8; 4] = [0, 0, 1, 0xB6];
+    let mut config = None;
+    for packet in packets {
+        let at = packet.data.windows(4).position(|four| four == PICTURE);
+        let headers = packet.data.split_to(at.unwrap_or(0));
+        if config.is_none() && !headers.is_empty() {
+            config = Some(headers);
+        }
+    }
+    config
+        .map(TrackCodec::Mpeg4Visual)
+        .ok_or_else(|| MediaError::unsupported("MPEG-4 Visual without headers"))
+}
+
+/// The `av1C` record of the sequence header in the first packet (AV1-ISOBMFF section 2.3.3, AV1
+/// section 5.5.1).
+fn av1(packets: &[Packet]) -> Result<TrackCodec, MediaError> {
+    let missing = || MediaError::unsupported("AV1 without a sequence header");
+    let data = packets.first().map(|packet| packet.data.clone());
+    let data = data.ok_or_else(missing)?;
+    // obu_type 1 with obu_has_size_field, and a size of one octet.
+    let &[0x0A, size, first, second, third, fourth, ..] = &*data else {
+        return Err(missing());
+    };
+    if size >= 0x80 {
+        return Err(missing());
+    }
+    let header = data.get(..usize::from(size).saturating_add(2)).ok_or_else(missing)?;
+    let bits = u32::from_be_bytes([first, second, third, fourth]);
+    // seq_profile 3, still_picture 1, reduced 1, timing_info_present 1, initial_display_delay 1,
+    // operating_points 5, operating_point_idc 12, seq_level_idx 5, seq_tier 1 above level 3.3.
+    let profile = (bits >> 29) & 7;
+    if (bits >> 26) & 3 != 0 {
+        return Err(MediaError::unsupported("AV1 with timing information"));
+    }
+    let level = (bits >> 3) & 0x1F;
+    let tier = if level > 7 { (bits >> 2) & 1 } else { 0 };
+    let octet = |value: u32| u8::try_from(value).unwrap_or(0);
+    // Eight bits, 4:2:0, the position of chroma unknown: all that we write.
+    let mut record = vec![
+        0x81,
+        octet(profile << 5 | level),
+        octet(tier << 7 | 0x0C),
+        0,
+    ];
+    record.extend_from_slice(header);
+    Ok(TrackCodec::Av1(Bytes::from(record)))
 }
 
 /// Microseconds in ticks, to the nearest.
