@@ -14,6 +14,7 @@
 mod adapt;
 mod cli;
 mod cli_pdu;
+mod clip;
 mod container;
 mod container_sound;
 mod generate;
