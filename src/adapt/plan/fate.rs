@@ -313,7 +313,7 @@ fn clip(part: &Inspected<'_>, context: &Context<'_>) -> (Fate, Vec<Reason>) {
 }
 
 fn unconverted(codec: &str) -> Reason {
-    Reason::new("codec", "what this build converts", codec)
+    Reason::new("codec", "one this build converts", codec)
 }
 
 /// The job that codes a sound or a clip anew, or `None` where no codec can. Of a clip whose

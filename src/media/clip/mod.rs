@@ -95,3 +95,6 @@ pub fn convert(
 ) -> Result<Clip, MediaError> {
     make::convert(data, target, registry, limits, cancel)
 }
+
+#[cfg(test)]
+mod tests;
