@@ -12,6 +12,7 @@
 )]
 
 mod adapt;
+mod audio;
 mod cli;
 mod cli_pdu;
 mod clip;

@@ -1,15 +1,19 @@
 //! Sampled sound: decoders and encoders, resampling, mixing, loudness, and a whole track at once.
 
 mod aac;
+mod adpcm;
 mod amr;
 mod choose;
 mod format;
 mod level;
 mod mix;
+mod mp3;
+mod opus;
 mod pcm;
 mod resample;
 mod source;
 mod stage;
+mod symphonia;
 mod transcode;
 
 use std::sync::Arc;
@@ -19,6 +23,7 @@ use super::container::amr::Band;
 use super::info::Codec;
 
 pub use choose::{bit_rates, choose, packet_bytes};
+pub use source::Source;
 pub use transcode::transcode;
 
 /// What a track of sound may become at most.
@@ -55,8 +60,11 @@ pub struct AudioSettings {
 pub(crate) fn decoders() -> Vec<Arc<dyn AudioDecoder>> {
     vec![
         Arc::new(aac::Decoder),
+        Arc::new(adpcm::Decoder),
         Arc::new(amr::Decoder),
+        Arc::new(opus::Decoder),
         Arc::new(pcm::Decoder),
+        Arc::new(symphonia::Decoder),
     ]
 }
 
@@ -66,6 +74,8 @@ pub(crate) fn encoders() -> Vec<Arc<dyn AudioEncoder>> {
         Arc::new(aac::Encoder),
         Arc::new(amr::Encoder(Band::Narrow)),
         Arc::new(amr::Encoder(Band::Wide)),
+        Arc::new(mp3::Encoder),
+        Arc::new(opus::Encoder),
         Arc::new(pcm::Encoder),
     ]
 }

@@ -25,8 +25,11 @@ const LONGEST_HOLE_S: u64 = 600;
 /// Samples per channel that silence comes in at a time.
 const SILENCE: u64 = 4_096;
 
-/// The sound of a track, from time 0 of the presentation on.
-pub(super) struct Source<'a> {
+/// The sound of a track, decoded as it is asked for: from time 0 of the presentation on, without
+/// what the container says is not heard, and with silence where a packet is lost or missing.
+///
+/// What lies behind the end of the track is not cut off here.
+pub struct Source<'a> {
     samples: Samples<'a>,
     timescale: u32,
     decoder: Arc<dyn AudioDecoder>,
@@ -52,8 +55,7 @@ pub(super) struct Source<'a> {
     heard: bool,
     lost: usize,
     finished: bool,
-    /// What was met on the way.
-    pub(super) warnings: Vec<String>,
+    warnings: Vec<String>,
 }
 
 enum Piece {
@@ -68,7 +70,7 @@ impl<'a> Source<'a> {
     /// # Errors
     ///
     /// [`MediaError::Unsupported`] where the registry has none, else what it says.
-    pub(super) fn open(
+    pub fn open(
         track: &'a Track,
         registry: &Registry,
         limits: &'a Limits,
@@ -107,7 +109,7 @@ impl<'a> Source<'a> {
     /// # Errors
     ///
     /// [`MediaError::Malformed`] where nothing decodes, [`MediaError::Cancelled`].
-    pub(super) fn next(&mut self) -> Result<Option<PcmBlock>, MediaError> {
+    pub fn next(&mut self) -> Result<Option<PcmBlock>, MediaError> {
         loop {
             match self.ready.pop_front() {
                 Some(Piece::Sound(block)) => return Ok(Some(block)),
@@ -121,6 +123,12 @@ impl<'a> Source<'a> {
                 None => self.close()?,
             }
         }
+    }
+
+    /// What was met on the way and did not stop it.
+    #[must_use]
+    pub fn warnings(&self) -> &[String] {
+        &self.warnings
     }
 
     fn silence(&mut self, samples: u64) -> PcmBlock {

@@ -149,7 +149,7 @@ fn code(
     let mut coded = sink.finish()?;
     coded.info.language = track.info.language;
     coded.info.id = track.info.id;
-    coded.warnings = source.warnings;
+    coded.warnings = source.warnings().to_vec();
     Ok(coded)
 }
 

@@ -6,7 +6,8 @@
 //! * [`isobmff`] — MP4, 3GP, 3G2, M4A, QuickTime: reader and writer.
 //! * [`matroska`] — WebM and Matroska: reader.
 //! * [`amr`], [`adts`], [`wav`], [`ogg`] — sound files: readers and writers.
-//! * [`qcp`] — files of CDMA handsets: reader.
+//! * [`mp3`] — streams of layer III: reader and writer.
+//! * [`flac`], [`qcp`] — FLAC, and files of CDMA handsets: readers.
 //!
 //! [`read`] takes any of them.
 
@@ -17,9 +18,11 @@ pub mod avc;
 mod bits;
 mod coded;
 pub mod error;
+pub mod flac;
 pub mod isobmff;
 pub mod matroska;
 pub mod movie;
+pub mod mp3;
 pub mod ogg;
 pub mod qcp;
 mod reader;
@@ -55,10 +58,14 @@ pub fn read(data: &Bytes, limits: &Limits) -> Result<Movie, ContainerError> {
         wav::read(data, limits)
     } else if qcp::recognises(data) {
         qcp::read(data, limits)
+    } else if flac::recognises(data) {
+        flac::read(data, limits)
     } else if isobmff::recognises(data) {
         isobmff::read(data, limits)
     } else if adts::recognises(data) {
         adts::read(data, limits)
+    } else if mp3::recognises(data) {
+        mp3::read(data, limits)
     } else {
         Err(ContainerError::unsupported(0, "no container that is known"))
     }

@@ -5,7 +5,7 @@ use bytes::Bytes;
 use super::error::{ContainerError, Warning, WriteError};
 use super::movie::{Movie, Source, Span, Track};
 use super::reader::{Reader, index, saturated};
-use super::track::{AdpcmConfig, FourCc, PcmEncoding, PcmFormat, TrackCodec, TrackInfo};
+use super::track::{AdpcmConfig, FourCc, PcmEncoding, PcmFormat, Sample, TrackCodec, TrackInfo};
 use crate::limits::Limits;
 
 /// Samples per channel that come at a time where blocks are not given by the format.
@@ -241,7 +241,39 @@ pub fn write_pcm16(
     channels: u16,
     samples: &[i16],
 ) -> Result<Vec<u8>, WriteError> {
-    let octets = samples.len().saturating_mul(2);
+    let mut out = header(sample_rate, channels, samples.len().saturating_mul(2))?;
+    out.extend(samples.iter().flat_map(|sample| sample.to_le_bytes()));
+    Ok(out)
+}
+
+/// Writes a track of 16-bit samples, the low octet first, as our encoder makes it.
+///
+/// # Errors
+///
+/// [`WriteError::Codec`] for any other codec, and those of [`write_pcm16`].
+pub fn write(info: &TrackInfo, samples: &[Sample]) -> Result<Vec<u8>, WriteError> {
+    let pcm16 = TrackCodec::Pcm(PcmFormat {
+        encoding: PcmEncoding::Signed,
+        bits: 16,
+        big_endian: false,
+    });
+    if info.codec != pcm16 {
+        return Err(WriteError::Codec {
+            codec: format!("{:?}", info.codec.codec()),
+            brand: FourCc(*b"WAVE"),
+        });
+    }
+    let octets = samples.iter().map(|sample| sample.data.len()).sum();
+    let rate = info.sample_rate.unwrap_or(info.timescale);
+    let mut out = header(rate, info.channels.unwrap_or(1), octets)?;
+    for sample in samples {
+        out.extend_from_slice(&sample.data);
+    }
+    Ok(out)
+}
+
+/// All in front of `octets` of 16-bit samples, with room for them.
+fn header(sample_rate: u32, channels: u16, octets: usize) -> Result<Vec<u8>, WriteError> {
     let octets = u32::try_from(octets).ok().filter(|n| *n <= u32::MAX - 36);
     let octets = octets.ok_or(WriteError::Field("the size of the file"))?;
     let align = channels
@@ -264,7 +296,6 @@ pub fn write_pcm16(
     out.extend(16_u16.to_le_bytes());
     out.extend(b"data");
     out.extend(octets.to_le_bytes());
-    out.extend(samples.iter().flat_map(|sample| sample.to_le_bytes()));
     Ok(out)
 }
 

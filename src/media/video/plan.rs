@@ -16,8 +16,6 @@ pub(super) struct Plan {
     wanted: Vec<u64>,
     /// Where the track ends, on the presentation's clock.
     end_us: u64,
-    /// Samples of the track.
-    samples: usize,
 }
 
 impl Plan {
@@ -32,7 +30,6 @@ impl Plan {
         let length_us = micros(info.duration, info.timescale);
         let end_us = length_us.min(end_us.unwrap_or(u64::MAX));
         let mut times: Vec<i64> = track.samples().map(|sample| time_us(info, sample.pts)).collect();
-        let samples = times.len();
         times.sort_unstable();
         let shift = times.first().map_or(0, |first| first.min(&0).unsigned_abs());
         // The last frame that begins before the start is the one that is seen at the start.
@@ -47,7 +44,6 @@ impl Plan {
             shift_us: shift,
             wanted: pace(&shown, millihertz),
             end_us,
-            samples,
         }
     }
 
@@ -80,9 +76,21 @@ impl Plan {
         self.wanted.len()
     }
 
-    /// Samples of the track, wanted or not.
-    pub(super) const fn samples(&self) -> usize {
-        self.samples
+    /// Frames in 1000 seconds on the mean.
+    pub(super) fn millihertz(&self) -> u32 {
+        let frames = u64::try_from(self.wanted.len()).unwrap_or(u64::MAX);
+        let (Some(first), Some(last)) = (self.wanted.first(), self.wanted.last()) else {
+            return 1;
+        };
+        // From the first to the last there is one interval less than there are frames.
+        let span = last.saturating_sub(*first);
+        let (intervals, span) = if frames > 1 {
+            (frames.saturating_sub(1), span)
+        } else {
+            (1, self.end_us)
+        };
+        let rate = u128::from(intervals).saturating_mul(1_000_000_000) / u128::from(span.max(1));
+        u32::try_from(rate).unwrap_or(u32::MAX).max(1)
     }
 
     /// Where the track ends.
@@ -103,5 +111,75 @@ fn time_us(info: &TrackInfo, ticks: i64) -> i64 {
         value.saturating_neg()
     } else {
         value
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use bytes::Bytes;
+
+    use super::*;
+    use crate::dimensions::Dimensions;
+    use crate::limits::Limits;
+    use crate::media::container::isobmff::{Brand, NewTrack, read, write};
+    use crate::media::container::{H263Config, Sample, TrackCodec};
+
+    /// A track of frames at these ticks of a millisecond, each a millisecond's fortieth part.
+    fn track(times: &[i64], duration: u64) -> Track {
+        let config = H263Config {
+            level: 10,
+            profile: 0,
+            bit_rate: None,
+        };
+        let size = Dimensions::new(176, 144);
+        let mut info = TrackInfo::video(1, TrackCodec::H263(config), 1_000, size);
+        info.duration = duration;
+        let samples: Vec<Sample> = times
+            .iter()
+            .map(|time| Sample {
+                dts: *time,
+                pts: *time,
+                duration: 40,
+                keyframe: *time <= 0,
+                data: Bytes::from_static(&[1]),
+            })
+            .collect();
+        let tracks = [NewTrack {
+            info: &info,
+            samples: &samples,
+        }];
+        let file = write(Brand::ThreeGp5, &tracks).unwrap();
+        let movie = read(&Bytes::from(file), &Limits::default()).unwrap();
+        movie.tracks.into_iter().next().unwrap()
+    }
+
+    #[test]
+    fn frames_that_are_thinned_out_keep_their_times() {
+        let track = track(&[0, 40, 80, 120, 160], 200);
+        let plan = Plan::within(&track, 15_000, None);
+        assert_eq!((plan.frames(), plan.end_us()), (3, 200_000));
+        assert_eq!(plan.millihertz(), 12_500);
+        assert!(plan.wants(80_000) && !plan.wants(40_000));
+        assert_eq!(plan.shown_us(80_000), 80_000);
+        assert!(plan.is_over(160_000) && !plan.is_over(80_000));
+    }
+
+    #[test]
+    fn the_end_is_where_it_is_cut() {
+        let track = track(&[0, 40, 80, 120, 160], 200);
+        let plan = Plan::within(&track, 30_000, Some(100_000));
+        assert_eq!((plan.frames(), plan.end_us()), (3, 100_000));
+        assert_eq!(Plan::within(&track, 30_000, Some(0)).frames(), 0);
+    }
+
+    #[test]
+    fn what_is_seen_at_the_start_may_begin_before_it() {
+        let track = track(&[-60, -20, 20, 60], 100);
+        let plan = Plan::within(&track, 60_000, None);
+        let shifted = |pts| plan.packet_us(&track.info, pts);
+        assert_eq!(shifted(-60), 0);
+        assert!(!plan.wants(shifted(-60)) && plan.wants(shifted(-20)));
+        assert_eq!(plan.shown_us(shifted(-20)), 0);
+        assert_eq!(plan.shown_us(shifted(60)), 60_000);
     }
 }

@@ -2,7 +2,7 @@
 
 use super::colour::to_rgb;
 use super::plan::Plan;
-use super::read::Reader;
+use super::read::{Reader, Stretch};
 use super::shape::{Shaper, inside, shown_size};
 use crate::limits::Limits;
 use crate::media::cancel::Cancel;
@@ -27,8 +27,11 @@ pub(super) fn poster(
         .video_decoder(codec)
         .ok_or_else(|| MediaError::unsupported(format!("decoding {codec:?}")))?;
     let plan = Plan::within(track, 4_000, Some(WITHIN_US));
-    let all = (track.samples(), track.len());
-    let mut reader = Reader::open(&*decoder, track, all, &plan, limits, cancel)?;
+    let all = Stretch {
+        start: 0,
+        count: track.len(),
+    };
+    let mut reader = Reader::open(&*decoder, track, all, &plan, None, (limits, cancel))?;
     let mut best: Option<(u32, Planes)> = None;
     while let Some(frame) = reader.next()? {
         let spread = spread(&frame.planes);

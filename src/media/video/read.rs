@@ -1,31 +1,43 @@
-//! The wanted frames of a track, one after the other.
+//! The wanted frames of a track, decoded and shaped, one after the other.
 
 use super::decode::Disposable;
 use super::plan::Plan;
+use super::shape::Shaper;
+use crate::dimensions::Dimensions;
 use crate::limits::Limits;
 use crate::media::cancel::Cancel;
 use crate::media::codec::{Stage, VideoDecoder, VideoFormat};
 use crate::media::container::{Samples, Track};
 use crate::media::error::MediaError;
 use crate::media::picture::{Packet, VideoFrame};
-use crate::dimensions::Dimensions;
 
-/// Decodes a track, or a stretch of it, and gives what the plan wants.
+/// Some samples of a track that can be decoded without those before them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Stretch {
+    /// Samples before it.
+    pub(super) start: usize,
+    /// Samples in it.
+    pub(super) count: usize,
+}
+
+/// Decodes a stretch of a track and gives what the plan wants.
 pub(super) struct Reader<'a> {
     track: &'a Track,
     samples: Samples<'a>,
-    /// Samples still to be read of the stretch.
+    /// Samples of the stretch still to be read.
     left: usize,
     plan: &'a Plan,
     stage: Box<dyn Stage<Packet, VideoFrame>>,
     disposable: Disposable,
+    /// `None` gives frames as they are decoded.
+    shaper: Option<Shaper>,
     finished: bool,
-    /// Frames that came out, wanted or not.
-    decoded: usize,
+    /// Whether a frame came out, wanted or not.
+    decoded: bool,
 }
 
 impl<'a> Reader<'a> {
-    /// Reads `left` samples from `samples` on.
+    /// Reads a stretch.
     ///
     /// # Errors
     ///
@@ -33,10 +45,10 @@ impl<'a> Reader<'a> {
     pub(super) fn open(
         decoder: &dyn VideoDecoder,
         track: &'a Track,
-        (samples, left): (Samples<'a>, usize),
+        stretch: Stretch,
         plan: &'a Plan,
-        limits: &Limits,
-        cancel: &Cancel,
+        shaper: Option<Shaper>,
+        (limits, cancel): (&Limits, &Cancel),
     ) -> Result<Self, MediaError> {
         let format = VideoFormat {
             codec: track.info.codec.codec(),
@@ -44,15 +56,20 @@ impl<'a> Reader<'a> {
             millihertz: None,
             config: track.info.codec.config(),
         };
+        let mut samples = track.samples();
+        for _ in 0..stretch.start {
+            samples.next();
+        }
         Ok(Self {
             track,
             samples,
-            left,
+            left: stretch.count,
             plan,
             stage: decoder.open(&format, limits, cancel)?,
             disposable: Disposable::of(&track.info.codec),
+            shaper,
             finished: false,
-            decoded: 0,
+            decoded: false,
         })
     }
 
@@ -64,16 +81,20 @@ impl<'a> Reader<'a> {
     pub(super) fn next(&mut self) -> Result<Option<VideoFrame>, MediaError> {
         loop {
             while let Some(mut frame) = self.stage.pull()? {
-                self.decoded = self.decoded.saturating_add(1);
+                self.decoded = true;
                 let time = frame.timestamp_us;
-                if self.plan.wants(time) {
-                    frame.timestamp_us = self.plan.shown_us(time);
-                    if self.plan.is_over(time) {
-                        self.left = 0;
-                        self.finished = true;
-                    }
-                    return Ok(Some(frame));
+                if !self.plan.wants(time) {
+                    continue;
                 }
+                frame.timestamp_us = self.plan.shown_us(time);
+                if self.plan.is_over(time) {
+                    self.left = 0;
+                    self.finished = true;
+                }
+                if let Some(shaper) = &mut self.shaper {
+                    frame.planes = shaper.shape(&frame.planes)?;
+                }
+                return Ok(Some(frame));
             }
             if self.finished {
                 return Ok(None);
@@ -88,7 +109,7 @@ impl<'a> Reader<'a> {
     ///
     /// As [`next`](Self::next).
     pub(super) fn batch(&mut self, count: usize) -> Result<Vec<VideoFrame>, MediaError> {
-        let mut frames = Vec::with_capacity(count);
+        let mut frames = Vec::new();
         while frames.len() < count {
             match self.next()? {
                 Some(frame) => frames.push(frame),
@@ -96,11 +117,6 @@ impl<'a> Reader<'a> {
             }
         }
         Ok(frames)
-    }
-
-    /// Frames that came out of the decoder so far.
-    pub(super) const fn decoded(&self) -> usize {
-        self.decoded
     }
 
     fn feed(&mut self) -> Result<(), MediaError> {
@@ -111,7 +127,11 @@ impl<'a> Reader<'a> {
         };
         let Some(sample) = sample else {
             self.finished = true;
-            return self.stage.finish();
+            return match self.stage.finish() {
+                // Where all that could not be decoded was not wanted, nothing is lost.
+                Err(MediaError::Malformed { .. }) if self.decoded => Ok(()),
+                other => other,
+            };
         };
         self.left = self.left.saturating_sub(1);
         let timestamp_us = self.plan.packet_us(&self.track.info, sample.pts);
@@ -124,4 +144,45 @@ impl<'a> Reader<'a> {
             key: sample.keyframe,
         })
     }
+}
+
+/// The track in stretches that begin with a key frame no later frame is shown before: closed
+/// groups of pictures.
+pub(super) fn stretches(track: &Track) -> Vec<Stretch> {
+    let mut starts = Vec::new();
+    let mut latest = i64::MIN;
+    let mut key: Option<(usize, i64)> = None;
+    let mut count = 0_usize;
+    for (place, sample) in track.samples().enumerate() {
+        count = place.saturating_add(1);
+        if sample.keyframe {
+            if sample.pts > latest {
+                starts.push(place);
+                key = Some((place, sample.pts));
+            } else {
+                key = None;
+            }
+        } else if let Some((start, pts)) = key
+            && sample.pts < pts
+        {
+            // A leading picture: the group is open, and belongs to the one before.
+            if starts.last() == Some(&start) {
+                starts.pop();
+            }
+            key = None;
+        }
+        latest = latest.max(sample.pts);
+    }
+    if starts.first() != Some(&0) {
+        starts.insert(0, 0);
+    }
+    let ends = starts.iter().skip(1).copied().chain([count]);
+    starts
+        .iter()
+        .zip(ends)
+        .map(|(start, end)| Stretch {
+            start: *start,
+            count: end.saturating_sub(*start),
+        })
+        .collect()
 }

@@ -15,6 +15,7 @@ use crate::media::codec::{RateTarget, VideoEncoder, VideoFormat};
 use crate::media::error::MediaError;
 
 pub(super) use level::Level;
+pub(super) use spend::octets;
 
 /// The encoders that are compiled in.
 pub(crate) fn encoders() -> Vec<Arc<dyn VideoEncoder>> {

@@ -54,7 +54,7 @@ impl Spend {
 }
 
 /// Octets of `rate` bits per second.
-pub(super) fn octets(rate: u64, duration_us: u64) -> u64 {
+pub(in crate::media::video) fn octets(rate: u64, duration_us: u64) -> u64 {
     let octets = u128::from(rate).saturating_mul(u128::from(duration_us)) / 8_000_000;
     u64::try_from(octets).unwrap_or(u64::MAX)
 }
