@@ -30,4 +30,5 @@ mod smil;
 mod support;
 mod tshark;
 mod uaprof;
+mod video;
 mod wire;

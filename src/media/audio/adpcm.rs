@@ -1,4 +1,10 @@
 //! ADPCM in blocks as RIFF WAVE has it: IMA's (DVI) and Microsoft's.
+//!
+//! IMA's recommendation adds up the shares of a step, each rounded down; some encoders multiply
+//! first and round once. Over a block the two drift apart audibly, and nothing in a file says which
+//! it is. But a block starts where the last one ended: the way that ends nearer to the next block's
+//! first sample is the encoder's. The first block, of which nothing is known, is decoded by the
+//! recommendation.
 
 use super::format;
 use super::stage::{DecodePacket, Decoding, malformed};
@@ -38,6 +44,8 @@ impl AudioDecoder for Decoder {
         Ok(Box::new(Decoding::new(Blocks {
             coefficients: coefficients(&config.extra),
             microsoft: config.tag == MICROSOFT,
+            ends: None,
+            drift: [0; 2],
             most: usize::from(config.samples_per_block),
             sample_rate: track.sample_rate,
             channels: track.channels,
@@ -48,6 +56,10 @@ impl AudioDecoder for Decoder {
 struct Blocks {
     coefficients: Vec<(i32, i32)>,
     microsoft: bool,
+    /// Where the last block ended, by each of the two ways of IMA's variant.
+    ends: Option<[Vec<i32>; 2]>,
+    /// How far that was from where the next began, all blocks together.
+    drift: [u64; 2],
     /// Samples of a block per channel; 0 where the file does not say.
     most: usize,
     sample_rate: u32,
@@ -60,7 +72,7 @@ impl DecodePacket for Blocks {
         let decoded = if self.microsoft {
             microsoft(&packet.data, channels, &self.coefficients)
         } else {
-            ima(&packet.data, channels)
+            self.ima(&packet.data, channels)
         };
         let mut samples = decoded
             .ok_or_else(|| malformed(Codec::Adpcm, "a block that is shorter than its header"))?;
@@ -76,20 +88,56 @@ impl DecodePacket for Blocks {
     }
 }
 
+impl Blocks {
+    /// A block of IMA's variant, by the way that the blocks before it speak for.
+    fn ima(&mut self, block: &[u8], channels: usize) -> Option<Vec<i16>> {
+        let (added, added_end) = ima(block, channels, Rounding::Each)?;
+        let (multiplied, multiplied_end) = ima(block, channels, Rounding::Once)?;
+        for (drift, end) in self.drift.iter_mut().zip(self.ends.iter().flatten()) {
+            for (end, start) in end.iter().zip(&added) {
+                let apart = end.abs_diff((*start).into());
+                *drift = drift.saturating_add(apart.into());
+            }
+        }
+        self.ends = Some([added_end, multiplied_end]);
+        let [added_drift, multiplied_drift] = self.drift;
+        Some(if multiplied_drift < added_drift {
+            multiplied
+        } else {
+            added
+        })
+    }
+}
+
+/// How the shares of a step are rounded down.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Rounding {
+    /// Every share by itself, as IMA recommends.
+    Each,
+    /// Their sum.
+    Once,
+}
+
 /// The state of one channel of IMA's variant.
 struct Ima {
     predictor: i32,
     index: usize,
+    rounding: Rounding,
 }
 
 impl Ima {
     fn next(&mut self, nibble: u8) -> i16 {
         let step = STEPS.get(self.index).copied().unwrap_or(0);
         let mut difference = step >> 3;
-        for (bit, share) in [(4, step), (2, step >> 1), (1, step >> 2)] {
-            if nibble & bit != 0 {
-                difference += share;
+        match self.rounding {
+            Rounding::Each => {
+                for (bit, share) in [(4, step), (2, step >> 1), (1, step >> 2)] {
+                    if nibble & bit != 0 {
+                        difference += share;
+                    }
+                }
             }
+            Rounding::Once => difference = ((i32::from(nibble & 7) * 2 + 1) * step) >> 3,
         }
         let signed = if nibble & 8 == 0 {
             difference
@@ -106,8 +154,8 @@ impl Ima {
 }
 
 /// A block of IMA's variant: a header of each channel, then eight samples of each in turn, the
-/// low half of an octet first.
-fn ima(block: &[u8], channels: usize) -> Option<Vec<i16>> {
+/// low half of an octet first. With it the samples that the channels end at.
+fn ima(block: &[u8], channels: usize, rounding: Rounding) -> Option<(Vec<i16>, Vec<i32>)> {
     let (header, body) = block.split_at_checked(channels.checked_mul(4)?)?;
     let mut states = Vec::new();
     let mut out = Vec::new();
@@ -118,6 +166,7 @@ fn ima(block: &[u8], channels: usize) -> Option<Vec<i16>> {
         states.push(Ima {
             predictor: first.into(),
             index: usize::from(index).min(STEPS.len() - 1),
+            rounding,
         });
     }
     for group in body.chunks_exact(channels.checked_mul(4)?) {
@@ -130,7 +179,8 @@ fn ima(block: &[u8], channels: usize) -> Option<Vec<i16>> {
             out.extend(planes.iter().filter_map(|plane| plane.get(at)));
         }
     }
-    Some(out)
+    let ends = states.iter().map(|state| state.predictor).collect();
+    Some((out, ends))
 }
 
 /// The state of one channel of Microsoft's variant.
@@ -244,7 +294,7 @@ mod tests {
     #[test]
     fn blocks_hold_the_samples_of_their_headers_first() {
         let block = [0x10, 0x00, 0, 0, 0xF0, 0xFF, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0];
-        let samples = ima(&block, 2).unwrap();
+        let (samples, _) = ima(&block, 2, Rounding::Each).unwrap();
         assert_eq!(samples[..2], [16, -16]);
         assert_eq!(samples.len(), 18);
         let mut block = vec![0, 16, 0, 2, 0, 1, 0];
@@ -260,7 +310,7 @@ mod tests {
             for octet in [0_u8, 0x7F, 0x88, 0xFF] {
                 for channels in [1, 2] {
                     let block = vec![octet; length];
-                    let _ = ima(&block, channels);
+                    let _ = ima(&block, channels, Rounding::Once);
                     let wild = [(i16::MAX.into(), i16::MIN.into())];
                     let _ = microsoft(&block, channels, &wild);
                 }

@@ -270,7 +270,7 @@ mod tests {
             sample_rate: rate,
             channels: 1,
             samples: (0..rate)
-                .map(|n| (f64::from(n) * 0.35).sin().mul_add(8_000.0, 0.0) as i16)
+                .map(|n| if n % 24 < 12 { 6_000 } else { -6_000 })
                 .collect(),
             timestamp_us: 0,
         }

@@ -240,8 +240,7 @@ fn bit_rate(
             let rates = mp3_rates(settings.sample_rate).iter();
             rates
                 .copied()
-                .filter(|rate| *rate <= wanted && fits(*rate))
-                .last()?
+                .rfind(|rate| *rate <= wanted && fits(*rate))?
         }
         // Packets of 20 ms, all of one size.
         Codec::Opus => {

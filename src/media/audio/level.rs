@@ -287,6 +287,11 @@ fn f32_of(count: usize) -> f32 {
 }
 
 #[cfg(test)]
+#[allow(
+    clippy::cast_possible_truncation,
+    clippy::cast_precision_loss,
+    reason = "the samples of the tests are small"
+)]
 mod tests {
     use super::*;
 

@@ -26,6 +26,9 @@ pub use choose::{bit_rates, choose, packet_bytes};
 pub use source::Source;
 pub use transcode::transcode;
 
+#[cfg(test)]
+mod tests;
+
 /// What a track of sound may become at most.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct AudioTarget {

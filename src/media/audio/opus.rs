@@ -1,6 +1,6 @@
 //! Opus (RFC 6716), both ways. The decoder runs at 48 kHz whatever was coded.
 
-use rusty_opus::{Application, OpusDecoder, OpusEncoder, multistream::OpusMSDecoder};
+use rusty_opus::{Application, OpusDecoder, OpusEncoder};
 
 use super::stage::{DecodePacket, Decoding, EncodeFrame, Encoding, malformed, to_f32, to_i16};
 use crate::limits::Limits;
@@ -22,7 +22,7 @@ const LONGEST: usize = 5_760;
 /// Octets that a packet of one frame cannot exceed (RFC 6716 section 3.2).
 const MOST: u64 = 1_275;
 
-/// Reads one or two channels, and up to eight in the order of Vorbis.
+/// Reads one or two channels.
 pub(super) struct Decoder;
 
 impl AudioDecoder for Decoder {
@@ -44,17 +44,12 @@ impl AudioDecoder for Decoder {
             .ok_or_else(|| malformed(Codec::Opus, "no identification header"))?;
         let channels = usize::from(head.channels);
         let refused = || MediaError::unsupported(format!("Opus of {channels} channels"));
-        let inner = match (head.family, channels) {
-            (0, 1 | 2) => Inner::One(Box::new(
-                OpusDecoder::new(48_000, channels).map_err(|_| refused())?,
-            )),
-            (1, 1..=8) => Inner::Many(Box::new(
-                OpusMSDecoder::new(48_000, channels, 1).map_err(|_| refused())?,
-            )),
-            _ => return Err(refused()),
-        };
+        if !matches!(channels, 1 | 2) {
+            return Err(refused());
+        }
+        let decoder = OpusDecoder::new(48_000, channels).map_err(|_| refused())?;
         Ok(Box::new(Decoding::new(Packets {
-            inner,
+            decoder,
             channels,
             gain: 10_f32.powf(f32::from(head.gain) / (256.0 * 20.0)),
             buffer: vec![0.0; LONGEST.saturating_mul(channels)],
@@ -62,13 +57,8 @@ impl AudioDecoder for Decoder {
     }
 }
 
-enum Inner {
-    One(Box<OpusDecoder>),
-    Many(Box<OpusMSDecoder>),
-}
-
 struct Packets {
-    inner: Inner,
+    decoder: OpusDecoder,
     channels: usize,
     gain: f32,
     buffer: Vec<f32>,
@@ -78,48 +68,24 @@ impl DecodePacket for Packets {
     fn decode(&mut self, packet: &Packet) -> Result<PcmBlock, MediaError> {
         let failed = |error: rusty_opus::Error| malformed(Codec::Opus, format!("{error:?}"));
         let data = packet.data.as_ref();
-        // The length of all streams of a packet is that of the first.
         let ticks = usize::try_from(opus_packet_ticks(data)).unwrap_or(0);
         if ticks == 0 {
             return Err(malformed(Codec::Opus, "a packet of no length"));
         }
-        let frames = match &mut self.inner {
-            Inner::One(decoder) => decoder.decode(data, ticks, &mut self.buffer),
-            Inner::Many(decoder) => decoder.decode(data, ticks, &mut self.buffer),
-        }
-        .map_err(failed)?;
+        let frames = self
+            .decoder
+            .decode(data, ticks, &mut self.buffer)
+            .map_err(failed)?;
         let heard = self
             .buffer
             .get(..frames.saturating_mul(self.channels))
             .unwrap_or_default();
-        let samples = heard.chunks_exact(self.channels).flat_map(|frame| {
-            order(self.channels)
-                .iter()
-                .map(|from| frame.get(*from).copied().unwrap_or(0.0) * self.gain)
-                .map(to_i16)
-                .collect::<Vec<_>>()
-        });
         Ok(PcmBlock {
             sample_rate: RATE,
             channels: u16::try_from(self.channels).unwrap_or(0),
-            samples: samples.collect(),
+            samples: heard.iter().map(|x| to_i16(x * self.gain)).collect(),
             timestamp_us: packet.timestamp_us,
         })
-    }
-}
-
-/// For each channel in the order of RIFF WAVE its place in the order of Vorbis (Vorbis I section
-/// 4.3.9).
-const fn order(channels: usize) -> &'static [usize] {
-    match channels {
-        1 => &[0],
-        2 => &[0, 1],
-        3 => &[0, 2, 1],
-        4 => &[0, 1, 2, 3],
-        5 => &[0, 2, 1, 3, 4],
-        6 => &[0, 2, 1, 5, 3, 4],
-        7 => &[0, 2, 1, 6, 5, 3, 4],
-        _ => &[0, 2, 1, 7, 5, 6, 3, 4],
     }
 }
 
@@ -143,7 +109,7 @@ impl AudioEncoder for Encoder {
                 track.sample_rate
             )));
         }
-        let priming = track.sample_rate / PRIMING;
+        let priming = priming(track.sample_rate);
         let head = OpusHead {
             channels,
             pre_skip: u16::try_from(priming.saturating_mul(RATE / track.sample_rate)).unwrap_or(0),
@@ -200,8 +166,15 @@ impl AudioEncoder for Encoder {
 /// Samples per second that can go in.
 const RATES: [u32; 5] = [8_000, 12_000, 16_000, 24_000, 48_000];
 
-/// The part of a second that the encoder is late: 2.5 ms.
-const PRIMING: u32 = 400;
+/// Samples by which the encoder is late: 2.5 ms, and where it codes speech alone its resampler's
+/// 3.9 ms.
+const fn priming(sample_rate: u32) -> u32 {
+    if sample_rate <= 16_000 {
+        sample_rate / 1_000 * 51 / 8
+    } else {
+        sample_rate / 400
+    }
+}
 
 struct Frames {
     encoder: OpusEncoder,

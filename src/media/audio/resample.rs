@@ -177,6 +177,11 @@ fn wide(value: usize) -> u64 {
 }
 
 #[cfg(test)]
+#[allow(
+    clippy::cast_possible_truncation,
+    clippy::cast_precision_loss,
+    reason = "the samples of the tests are small"
+)]
 mod tests {
     use super::*;
 

@@ -9,6 +9,7 @@ use super::stage::malformed;
 use crate::limits::Limits;
 use crate::media::cancel::Cancel;
 use crate::media::codec::{AudioDecoder, AudioFormat, Stage};
+use crate::media::container::ogg::OpusHead;
 use crate::media::container::{Sample, Samples, Track};
 use crate::media::error::MediaError;
 use crate::media::guard::caught;
@@ -109,7 +110,7 @@ impl<'a> Source<'a> {
     /// # Errors
     ///
     /// [`MediaError::Malformed`] where nothing decodes, [`MediaError::Cancelled`].
-    pub fn next(&mut self) -> Result<Option<PcmBlock>, MediaError> {
+    pub fn next_block(&mut self) -> Result<Option<PcmBlock>, MediaError> {
         loop {
             match self.ready.pop_front() {
                 Some(Piece::Sound(block)) => return Ok(Some(block)),
@@ -239,7 +240,7 @@ impl<'a> Source<'a> {
         self.channels = block.channels;
         self.heard = true;
         if let Some(anchor) = self.anchor.take() {
-            self.position = self.at(anchor);
+            self.position = self.exactly(self.at(anchor));
         }
         self.fill(self.position);
         let channels = usize::from(block.channels);
@@ -283,6 +284,20 @@ impl<'a> Source<'a> {
         };
         let slack = u64::from(self.rate).saturating_mul(slack_ms) / 1_000;
         self.heard && self.position.abs_diff(self.at(pts)) > slack
+    }
+
+    /// The start of a track of Opus by its header, where the container's clock is too coarse for
+    /// it and says about the same.
+    fn exactly(&self, position: i64) -> i64 {
+        let start = match self.format.codec {
+            Codec::Opus => OpusHead::parse(&self.format.config)
+                .map(|head| -i64::from(head.pre_skip))
+                .filter(|_| self.rate == 48_000 && self.timescale < 48_000),
+            _ => None,
+        };
+        start
+            .filter(|start| start.abs_diff(position) < 96)
+            .unwrap_or(position)
     }
 
     /// A time in samples.

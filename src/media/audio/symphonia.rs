@@ -42,6 +42,13 @@ impl AudioDecoder for Decoder {
         _: &Limits,
         _: &Cancel,
     ) -> Result<Box<dyn Stage<Packet, PcmBlock>>, MediaError> {
+        // Its Vorbis of more channels is not what other decoders hear.
+        if track.codec == Codec::Vorbis && track.channels > 2 {
+            return Err(MediaError::unsupported(format!(
+                "Vorbis of {} channels",
+                track.channels
+            )));
+        }
         let mut parameters = AudioCodecParameters::new();
         let extra = match track.codec {
             Codec::Flac => {
@@ -61,7 +68,8 @@ impl AudioDecoder for Decoder {
         if !extra.is_empty() {
             parameters.with_extra_data(Box::from(extra.as_ref()));
         }
-        let options = AudioDecoderOptions::default().gapless(false);
+        // Vorbis' first packet is no sound, only what the second overlaps with.
+        let options = AudioDecoderOptions::default().gapless(true);
         let decoder = ::symphonia::default::get_codecs()
             .make_audio_decoder(&parameters, &options)
             .map_err(|error| malformed(track.codec, error.to_string()))?;

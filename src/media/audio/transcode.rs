@@ -118,7 +118,7 @@ fn code(
         (samples, wanted.is_some_and(|wanted| taken >= wanted))
     };
     let mut full = wanted == Some(0);
-    while !full && let Some(block) = source.next()? {
+    while !full && let Some(block) = source.next_block()? {
         let fits = chain.as_ref().is_some_and(|chain| chain.fits(&block));
         if !fits {
             if let Some(mut old) = chain.take() {

@@ -334,8 +334,8 @@ mod tests {
         let data = [
             tag.as_slice(),
             &frame(1),
-            b"junk\xFF\xFB",
             &frame(2),
+            b"junk\xFF\xFB",
             &frame(3),
             b"TAGtitle",
         ];

@@ -24,7 +24,9 @@ pub(super) fn choose(
     max_bytes: Option<u64>,
 ) -> Option<VideoSettings> {
     let level = Level::highest(target.codec, target.max_level)?;
-    let coded = source.size.filter(|size| size.width > 0 && size.height > 0)?;
+    let coded = source
+        .size
+        .filter(|size| size.width > 0 && size.height > 0)?;
     let shown = shown_size(coded, source.orientation, source.pixel_aspect);
     let budget = max_bytes.map(|max| rate(max, duration_us));
     let most = level
@@ -106,21 +108,20 @@ fn need(size: Dimensions, millihertz: u32, of: u64) -> u64 {
 }
 
 /// Bits below which a moving picture of the codec is not worth looking at, in 100,000ths of a bit
-/// for a pixel at 15 frames a second.
+/// for a pixel at 15 frames a second. Measured on cyclists in a street at 176x100: with less, H.263
+/// and MPEG-4 Visual leave out a quarter of the frames, and H.264 falls below 23 dB.
 const fn watchable(codec: Codec) -> u64 {
     match codec {
-        Codec::H264 => 2_500,
-        Codec::Av1 => 2_000,
-        _ => 4_000,
+        Codec::H264 | Codec::Av1 => 3_500,
+        _ => 6_000,
     }
 }
 
 /// Bits at which more pixels or frames are worth more than more bits for each.
 const fn comfortable(codec: Codec) -> u64 {
     match codec {
-        Codec::H264 => 6_000,
-        Codec::Av1 => 5_000,
-        _ => 9_000,
+        Codec::H264 | Codec::Av1 => 7_500,
+        _ => 11_000,
     }
 }
 
@@ -215,7 +216,7 @@ mod tests {
     fn the_rate_is_halved_before_the_size() {
         let target = target(Codec::H264, 30, 352, 288);
         let mut found = Vec::new();
-        for octets in [2_000_000, 150_000, 90_000, 30_000, 12_000] {
+        for octets in [2_000_000, 150_000, 90_000, 30_000, 2_000] {
             let settings = choose(
                 &source(640, 480),
                 Some(30_000),

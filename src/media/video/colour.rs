@@ -150,10 +150,23 @@ mod tests {
     fn primaries_come_out_as_the_tables_say() {
         // Red of BT.601 and of BT.709 in limited range.
         let red = flat(81, 90, 240, Matrix::Bt601, false);
-        assert!(pixel(&red).iter().zip([254, 0, 0]).all(|(a, b)| a.abs_diff(b) <= 2));
+        assert!(
+            pixel(&red)
+                .iter()
+                .zip([254, 0, 0])
+                .all(|(a, b)| a.abs_diff(b) <= 2)
+        );
         let red = flat(63, 102, 240, Matrix::Bt709, false);
-        assert!(pixel(&red).iter().zip([255, 0, 0]).all(|(a, b)| a.abs_diff(b) <= 2));
-        assert_eq!(pixel(&flat(77, 128, 128, Matrix::Bt601, true)), [77, 77, 77]);
+        assert!(
+            pixel(&red)
+                .iter()
+                .zip([255, 0, 0])
+                .all(|(a, b)| a.abs_diff(b) <= 2)
+        );
+        assert_eq!(
+            pixel(&flat(77, 128, 128, Matrix::Bt601, true)),
+            [77, 77, 77]
+        );
     }
 
     #[test]
@@ -165,7 +178,10 @@ mod tests {
                 to_video(&mut after);
                 assert_eq!(after.matrix, Matrix::Bt601);
                 let (a, b) = (pixel(&before), pixel(&after));
-                assert!(a.iter().zip(&b).all(|(a, b)| a.abs_diff(*b) <= 3), "{a:?} {b:?}");
+                assert!(
+                    a.iter().zip(&b).all(|(a, b)| a.abs_diff(*b) <= 3),
+                    "{a:?} {b:?}"
+                );
             }
         }
     }

@@ -11,10 +11,10 @@ pub(super) fn pace(times: &[u64], millihertz: u32) -> Vec<u64> {
     let mut kept: Vec<u64> = Vec::new();
     let mut due = 0;
     for &time in times {
-        if let Some(&last) = kept.last() {
-            if time.saturating_add(early) < due.max(last.saturating_add(interval)) {
-                continue;
-            }
+        if let Some(&last) = kept.last()
+            && time.saturating_add(early) < due.max(last.saturating_add(interval))
+        {
+            continue;
         }
         // The grid goes on where the frame is on it, and starts anew after a pause.
         due = if time > due.saturating_add(interval / 2) {
@@ -53,7 +53,11 @@ mod tests {
         let times: Vec<u64> = (0..60).map(|i| i * 33_333 + (i % 3) * 1_500).collect();
         let kept = pace(&times, 15_000);
         assert_eq!(kept.len(), 30);
-        assert!(kept.iter().zip(times.iter().step_by(2)).all(|(a, b)| a == b));
+        assert!(
+            kept.iter()
+                .zip(times.iter().step_by(2))
+                .all(|(a, b)| a == b)
+        );
     }
 
     #[test]
@@ -64,7 +68,11 @@ mod tests {
             let span = step * 1_000;
             let allowed = u64::from(most) * span / 1_000_000_000 + 1;
             assert!(kept.len() as u64 <= allowed, "{step}: {}", kept.len());
-            assert!(kept.len() as u64 * 10 >= allowed * 8, "{step}: {}", kept.len());
+            assert!(
+                kept.len() as u64 * 10 >= allowed * 8,
+                "{step}: {}",
+                kept.len()
+            );
             assert!(kept.windows(2).all(|pair| pair[1] - pair[0] >= 58_000));
         }
     }

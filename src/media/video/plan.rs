@@ -29,9 +29,14 @@ impl Plan {
         let info = &track.info;
         let length_us = micros(info.duration, info.timescale);
         let end_us = length_us.min(end_us.unwrap_or(u64::MAX));
-        let mut times: Vec<i64> = track.samples().map(|sample| time_us(info, sample.pts)).collect();
+        let mut times: Vec<i64> = track
+            .samples()
+            .map(|sample| time_us(info, sample.pts))
+            .collect();
         times.sort_unstable();
-        let shift = times.first().map_or(0, |first| first.min(&0).unsigned_abs());
+        let shift = times
+            .first()
+            .map_or(0, |first| first.min(&0).unsigned_abs());
         // The last frame that begins before the start is the one that is seen at the start.
         let first = times.iter().rev().find(|time| **time <= 0).copied();
         let shown: Vec<u64> = times

@@ -44,10 +44,7 @@ pub(super) fn poster(
         }
     }
     let (_, planes) = best.ok_or_else(|| {
-        MediaError::malformed(
-            Format::Mp4,
-            "not one picture of the track could be decoded",
-        )
+        MediaError::malformed(Format::Mp4, "not one picture of the track could be decoded")
     })?;
     let info = &track.info;
     let shown = shown_size(planes.size, info.orientation, info.pixel_aspect);
@@ -63,8 +60,12 @@ const WORTH: u32 = 12;
 fn spread(planes: &Planes) -> u32 {
     // Every 61st sample, a prime, so that no column is favoured.
     let samples = || planes.y.iter().step_by(61).map(|sample| u64::from(*sample));
-    let count = u64::try_from(planes.y.len().div_ceil(61)).unwrap_or(1).max(1);
+    let count = u64::try_from(planes.y.len().div_ceil(61))
+        .unwrap_or(1)
+        .max(1);
     let mean = samples().fold(0, u64::saturating_add) / count;
-    let distance = samples().map(|sample| sample.abs_diff(mean)).fold(0, u64::saturating_add);
+    let distance = samples()
+        .map(|sample| sample.abs_diff(mean))
+        .fold(0, u64::saturating_add);
     u32::try_from(distance / count).unwrap_or(u32::MAX)
 }

@@ -186,3 +186,54 @@ pub(super) fn stretches(track: &Track) -> Vec<Stretch> {
         })
         .collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use bytes::Bytes;
+
+    use super::*;
+    use crate::media::container::isobmff::{Brand, NewTrack, read, write};
+    use crate::media::container::{H263Config, Sample, TrackCodec, TrackInfo};
+
+    fn divided(samples: &[(i64, bool)]) -> Vec<(usize, usize)> {
+        let config = H263Config {
+            level: 10,
+            profile: 0,
+            bit_rate: None,
+        };
+        let size = Dimensions::new(176, 144);
+        let info = TrackInfo::video(1, TrackCodec::H263(config), 1_000, size);
+        let samples: Vec<Sample> = samples
+            .iter()
+            .zip(0..)
+            .map(|((pts, keyframe), dts)| Sample {
+                dts: dts * 10,
+                pts: pts * 10,
+                duration: 10,
+                keyframe: *keyframe,
+                data: Bytes::from_static(&[1]),
+            })
+            .collect();
+        let tracks = [NewTrack {
+            info: &info,
+            samples: &samples,
+        }];
+        let file = write(Brand::Mp42, &tracks).unwrap();
+        let movie = read(&Bytes::from(file), &Limits::default()).unwrap();
+        stretches(&movie.tracks[0])
+            .iter()
+            .map(|stretch| (stretch.start, stretch.count))
+            .collect()
+    }
+
+    #[test]
+    fn a_track_is_divided_at_closed_groups_alone() {
+        let closed = [(0, true), (2, false), (1, false), (3, true), (4, false)];
+        assert_eq!(divided(&closed), [(0, 3), (3, 2)]);
+        // A picture after the key frame that is shown before it refers to what came earlier.
+        let open = [(0, true), (1, false), (3, true), (2, false), (4, true)];
+        assert_eq!(divided(&open), [(0, 4), (4, 1)]);
+        let none = [(0, true), (1, false)];
+        assert_eq!(divided(&none), [(0, 2)]);
+    }
+}

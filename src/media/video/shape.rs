@@ -106,7 +106,9 @@ pub(super) fn shown_size(
     orientation: u8,
     pixel_aspect: Option<(u32, u32)>,
 ) -> Dimensions {
-    let (across, down) = pixel_aspect.filter(|(a, b)| *a > 0 && *b > 0).unwrap_or((1, 1));
+    let (across, down) = pixel_aspect
+        .filter(|(a, b)| *a > 0 && *b > 0)
+        .unwrap_or((1, 1));
     let scaled = |side: u32, by: u32, of: u32| {
         let value = u64::from(side).saturating_mul(u64::from(by)) / u64::from(of.max(1));
         u32::try_from(value).unwrap_or(u32::MAX).max(2)
@@ -131,13 +133,16 @@ pub(super) const fn turned(size: Dimensions, orientation: u8) -> Dimensions {
 }
 
 /// The largest even size of the shape of `shown` inside `outer`, and not above `shown`. Shapes
-/// that differ by two hundredths at most are taken for the same.
+/// that differ by three hundredths at most are taken for the same.
 pub(super) fn inside(shown: Dimensions, outer: Dimensions) -> Dimensions {
     let even = |side: u64, most: u32| {
         let most = u64::from(most.max(2));
         u32::try_from((side.min(most) / 2).max(1).saturating_mul(2)).unwrap_or(2)
     };
-    let (width, height) = (u64::from(shown.width.max(1)), u64::from(shown.height.max(1)));
+    let (width, height) = (
+        u64::from(shown.width.max(1)),
+        u64::from(shown.height.max(1)),
+    );
     let (most_width, most_height) = (u64::from(outer.width), u64::from(outer.height));
     if width <= most_width && height <= most_height {
         return Dimensions::new(even(width, outer.width), even(height, outer.height));
@@ -151,7 +156,7 @@ pub(super) fn inside(shown: Dimensions, outer: Dimensions) -> Dimensions {
             (part(width, most_height, height), most_height)
         };
     let near = |side: u64, most: u64| {
-        if side.saturating_mul(50) >= most.saturating_mul(49) {
+        if side.saturating_mul(100) >= most.saturating_mul(97) {
             most
         } else {
             side
@@ -261,14 +266,17 @@ mod tests {
         assert_eq!(inside(size(640, 480), size(176, 144)), size(176, 132));
         assert_eq!(inside(size(480, 640), size(176, 144)), size(108, 144));
         assert_eq!(inside(size(160, 120), size(176, 144)), size(160, 120));
-        // 352x240 is near enough to 352x288? No; but 720x576 is 5:4 and 176x144 is 11:9.
+        // 5:4 is near enough to 11:9.
         assert_eq!(inside(size(720, 576), size(176, 144)), size(176, 144));
         assert_eq!(inside(size(1, 9000), size(176, 144)), size(2, 144));
     }
 
     #[test]
     fn pixels_that_are_not_square_are_made_so() {
-        assert_eq!(shown_size(size(720, 576), 1, Some((16, 11))), size(720, 396));
+        assert_eq!(
+            shown_size(size(720, 576), 1, Some((16, 11))),
+            size(720, 396)
+        );
         assert_eq!(shown_size(size(720, 480), 6, Some((8, 9))), size(480, 640));
         assert_eq!(shown_size(size(176, 144), 1, Some((0, 7))), size(176, 144));
     }

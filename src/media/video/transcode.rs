@@ -148,10 +148,7 @@ impl Job<'_> {
     /// Octets that the track should have, where it is to be filled.
     fn goal(&self) -> Option<u64> {
         let max = self.settings.max_bytes?;
-        Some(max.min(encode::octets(
-            self.settings.bit_rate,
-            self.plan.end_us(),
-        )))
+        Some(max.min(encode::octets(self.settings.bit_rate, self.plan.end_us())))
     }
 
     /// Decodes and codes the track once.
@@ -166,12 +163,14 @@ impl Job<'_> {
             None
         };
         let made = sink.finish()?;
+        if made.packets.is_empty() && made.frames > 0 {
+            return Err(MediaError::TargetTooSmall {
+                smallest: self.settings.max_bytes.unwrap_or(0).saturating_add(1),
+            });
+        }
         if made.packets.is_empty() {
             return Err(error.unwrap_or_else(|| {
-                MediaError::malformed(
-                    Format::Mp4,
-                    "not one picture of the track could be decoded",
-                )
+                MediaError::malformed(Format::Mp4, "not one picture of the track could be decoded")
             }));
         }
         Ok(made)
@@ -238,9 +237,14 @@ impl Job<'_> {
     fn lanes(&self, stretches: &[Stretch]) -> usize {
         // A decoder of modern codecs has references, their motion and spare planes: sixteen
         // pictures or so.
-        let one = picture_octets(self.track.info.size.unwrap_or(Dimensions::new(1_920, 1_080)))
-            .saturating_mul(16)
-            .max(1);
+        let one = picture_octets(
+            self.track
+                .info
+                .size
+                .unwrap_or(Dimensions::new(1_920, 1_080)),
+        )
+        .saturating_mul(16)
+        .max(1);
         let longest = stretches.iter().map(|stretch| stretch.count).max();
         let waiting = wide(longest.unwrap_or(0))
             .saturating_mul(picture_octets(self.settings.size))

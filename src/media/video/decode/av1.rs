@@ -132,7 +132,11 @@ fn shown(picture: &Picture) -> Result<Planes, MediaError> {
             narrow(u16::from_ne_bytes(pair), depth)
         })
     };
-    let colour = |component| chroma.plane(size).map_or(Vec::new(), |of| plane(component, of));
+    let colour = |component| {
+        chroma
+            .plane(size)
+            .map_or(Vec::new(), |of| plane(component, of))
+    };
     let samples = [
         plane(PlanarImageComponent::Y, size),
         colour(PlanarImageComponent::U),

@@ -73,7 +73,11 @@ pub(super) fn unescaped(payload: &[u8]) -> Vec<u8> {
             zeros = 0;
             continue;
         }
-        zeros = if octet == 0 { zeros.saturating_add(1) } else { 0 };
+        zeros = if octet == 0 {
+            zeros.saturating_add(1)
+        } else {
+            0
+        };
         out.push(octet);
     }
     out

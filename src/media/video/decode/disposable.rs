@@ -52,7 +52,8 @@ impl Disposable {
             Self::Mpeg4 => {
                 let vop = packet.strip_prefix(&[0, 0, 1, 0xB6]);
                 // vop_coding_type of a B-VOP (ISO/IEC 14496-2 table 6-20), and no second one behind.
-                vop.and_then(<[u8]>::first).is_some_and(|octet| octet >> 6 == 2)
+                vop.and_then(<[u8]>::first)
+                    .is_some_and(|octet| octet >> 6 == 2)
                     && !packet
                         .get(4..)
                         .is_some_and(|rest| rest.windows(4).any(|four| four == [0, 0, 1, 0xB6]))
@@ -87,7 +88,10 @@ mod tests {
         assert!(!h264.is(&[0, 1, 0x06]), "no slice at all");
         let hevc = Disposable::Hevc(1);
         assert!(hevc.is(&[3, 0x00, 0x01, 9]));
-        assert!(!hevc.is(&[3, 0x00, 0x02, 9]), "a higher sub-layer may refer to it");
+        assert!(
+            !hevc.is(&[3, 0x00, 0x02, 9]),
+            "a higher sub-layer may refer to it"
+        );
         assert!(!hevc.is(&[3, 0x02, 0x01, 9]));
         assert!(Disposable::Mpeg4.is(&[0, 0, 1, 0xB6, 0x80]));
         assert!(!Disposable::Mpeg4.is(&[0, 0, 1, 0xB6, 0x40]));

@@ -88,7 +88,8 @@ impl Stream {
             self.sps = Some(*sps);
             return Ok(());
         }
-        let sps = sps::parse(unit).ok_or_else(|| malformed("a sequence parameter set cut short"))?;
+        let sps =
+            sps::parse(unit).ok_or_else(|| malformed("a sequence parameter set cut short"))?;
         guard::check_size(sps.coded, &self.limits)?;
         if sps.interlaced {
             return Err(MediaError::unsupported("interlaced H.264"));
@@ -133,10 +134,13 @@ fn put_unit(to: &mut Vec<u8>, unit: &[u8]) {
 impl Pictures for Stream {
     fn decode(&mut self, packet: &Packet, out: &mut Vec<VideoFrame>) -> Result<(), MediaError> {
         self.frame(&packet.data)?;
-        let decoded = self.codec.decode(&self.buffer).map_err(|error| match error {
-            DecodeError::Unsupported(what) => MediaError::unsupported(format!("H.264: {what}")),
-            other => malformed(other),
-        })?;
+        let decoded = self
+            .codec
+            .decode(&self.buffer)
+            .map_err(|error| match error {
+                DecodeError::Unsupported(what) => MediaError::unsupported(format!("H.264: {what}")),
+                other => malformed(other),
+            })?;
         let (Some(frame), Some(sps)) = (decoded, self.sps) else {
             return Ok(());
         };

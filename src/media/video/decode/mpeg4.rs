@@ -69,11 +69,7 @@ impl Stream {
         Ok(Some(size))
     }
 
-    fn show(
-        &self,
-        frames: Vec<DecodedFrame>,
-        out: &mut Vec<VideoFrame>,
-    ) -> Result<(), MediaError> {
+    fn show(&self, frames: Vec<DecodedFrame>, out: &mut Vec<VideoFrame>) -> Result<(), MediaError> {
         let size = self.size()?;
         for frame in frames {
             let Some(timestamp_us) = frame.pts().and_then(|time| u64::try_from(time).ok()) else {

@@ -80,9 +80,7 @@ pub(super) fn parse(unit: &[u8]) -> Option<Sps> {
 }
 
 /// Profiles whose sets begin with the chroma format.
-const HIGH: [u32; 13] = [
-    100, 110, 122, 244, 44, 83, 86, 118, 128, 138, 139, 134, 135,
-];
+const HIGH: [u32; 13] = [100, 110, 122, 244, 44, 83, 86, 118, 128, 138, 139, 134, 135];
 
 /// Whether it is 4:2:0 at eight bits; passes over the scaling matrices.
 fn high(bits: &mut Bits<'_>) -> Option<bool> {

@@ -94,15 +94,18 @@ fn view(size: Size, planes: &Planes) -> Result<YuvFrame<'_>, MediaError> {
 /// What the encoder is told.
 fn config(track: &VideoFormat, target: &RateTarget) -> Result<Config, MediaError> {
     let size = Size::of(track.size).ok_or_else(|| {
-        MediaError::unsupported(format!("H.263 of {}, which is no standard size", track.size))
+        MediaError::unsupported(format!(
+            "H.263 of {}, which is no standard size",
+            track.size
+        ))
     })?;
     let millihertz = track.millihertz.unwrap_or(15_000);
     let level = level(track, size)?;
     let bits = match (target.max_bytes, target.duration_us) {
         (Some(max), Some(duration_us)) => {
-            let allowed = target.bit_rate.map_or(u64::MAX, |rate| {
-                octets(rate, duration_us)
-            });
+            let allowed = target
+                .bit_rate
+                .map_or(u64::MAX, |rate| octets(rate, duration_us));
             Target::Bytes {
                 max: max.min(allowed),
                 duration_us,
@@ -133,9 +136,8 @@ fn level(track: &VideoFormat, size: Size) -> Result<Level, MediaError> {
                 _ => *level != Level::L45 && level.number() <= most,
             }),
     };
-    found.ok_or_else(|| {
-        MediaError::unsupported(format!("H.263 of {} within the level", track.size))
-    })
+    found
+        .ok_or_else(|| MediaError::unsupported(format!("H.263 of {} within the level", track.size)))
 }
 
 fn refused(error: H263Error) -> MediaError {

@@ -42,12 +42,11 @@ impl Level {
         let rank = |number: u16| rank(codec, number);
         Self::all(codec)
             .iter()
-            .filter(|level| match (codec, number) {
+            .rfind(|level| match (codec, number) {
                 (Codec::H263, 45) => matches!(level.number, 10 | 45),
                 (Codec::H263, _) => level.number != 45 && level.number <= number,
                 _ => rank(level.number) <= rank(number),
             })
-            .next_back()
             .copied()
     }
 

@@ -50,7 +50,7 @@ fn level(track: &VideoFormat, millihertz: u32, rate: u64) -> Result<Level, Media
             track.codec, track.size
         ))
     };
-    if track.size.width % 2 != 0 || track.size.height % 2 != 0 {
+    if !(track.size.width | track.size.height).is_multiple_of(2) {
         return Err(MediaError::unsupported(format!(
             "{:?} of {}, which is odd",
             track.codec, track.size

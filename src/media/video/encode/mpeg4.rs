@@ -88,7 +88,9 @@ fn headers(config: &EncoderConfig, level: Level) -> Result<(Vec<u8>, VolHeader),
         *octet = number;
     }
     let at = headers.windows(LAYER.len()).position(|four| four == LAYER);
-    let layer = headers.get(at.unwrap_or(headers.len())..).unwrap_or_default();
+    let layer = headers
+        .get(at.unwrap_or(headers.len())..)
+        .unwrap_or_default();
     let layer = parse_video_object_layer(layer, number)
         .map_err(|error| MediaError::unsupported(format!("MPEG-4 Visual: {error}")))?;
     Ok((headers, layer))
@@ -258,7 +260,10 @@ impl Rate {
             }
             None => quantiser,
         };
-        (quantiser.clamp(2, 31), u32::try_from(aim).unwrap_or(u32::MAX))
+        (
+            quantiser.clamp(2, 31),
+            u32::try_from(aim).unwrap_or(u32::MAX),
+        )
     }
 
     #[allow(

@@ -127,7 +127,9 @@ fn av1(packets: &[Packet]) -> Result<TrackCodec, MediaError> {
     if size >= 0x80 {
         return Err(missing());
     }
-    let header = data.get(..usize::from(size).saturating_add(2)).ok_or_else(missing)?;
+    let header = data
+        .get(..usize::from(size).saturating_add(2))
+        .ok_or_else(missing)?;
     let bits = u32::from_be_bytes([first, second, third, fourth]);
     // seq_profile 3, still_picture 1, reduced 1, timing_info_present 1, initial_display_delay 1,
     // operating_points 5, operating_point_idc 12, seq_level_idx 5, seq_tier 1 above level 3.3.
@@ -180,5 +182,93 @@ fn bit_rate(packets: &[Packet], end_us: u64) -> BitRate {
     BitRate {
         average,
         maximum: maximum.max(average),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::dimensions::Dimensions;
+
+    fn packet(data: &[u8], timestamp_us: u64, key: bool) -> Packet {
+        Packet {
+            data: Bytes::copy_from_slice(data),
+            timestamp_us,
+            key,
+        }
+    }
+
+    fn settings(codec: Codec) -> VideoSettings {
+        VideoSettings {
+            codec,
+            level: 10,
+            size: Dimensions::new(176, 144),
+            millihertz: 15_000,
+            bit_rate: 64_000,
+            max_bytes: None,
+            end_us: None,
+        }
+    }
+
+    #[test]
+    fn parameter_sets_go_into_the_record_and_lengths_into_the_samples() {
+        let first = [
+            0, 0, 0, 1, 0x67, 66, 0xC0, 10, 9, 0, 0, 0, 1, 0x68, 5, 0, 0, 1, 0x65, 7, 7,
+        ];
+        let second = [0, 0, 0, 1, 0x41, 8];
+        let packets = vec![packet(&first, 0, true), packet(&second, 66_733, false)];
+        let made = track(&settings(Codec::H264), packets, 133_466).unwrap();
+        let TrackCodec::H264(config) = &made.info.codec else {
+            panic!("{:?}", made.info.codec);
+        };
+        assert_eq!((config.profile, config.level), (66, 10));
+        assert_eq!(config.pps, [Bytes::from_static(&[0x68, 5])]);
+        assert_eq!(*made.samples[0].data, [0, 0, 0, 3, 0x65, 7, 7]);
+        assert_eq!(*made.samples[1].data, [0, 0, 0, 2, 0x41, 8]);
+        let times: Vec<_> = made.samples.iter().map(|s| (s.pts, s.duration)).collect();
+        assert_eq!(times, [(0, 6_006), (6_006, 6_006)]);
+        assert_eq!(made.info.duration, 12_012);
+    }
+
+    #[test]
+    fn headers_of_mpeg4_go_into_the_configuration() {
+        let first = [0, 0, 1, 0xB0, 8, 0, 0, 1, 0xB6, 1, 2];
+        let second = [0, 0, 1, 0xB6, 3];
+        let packets = vec![packet(&first, 0, true), packet(&second, 1, false)];
+        let made = track(&settings(Codec::Mpeg4Visual), packets, 2).unwrap();
+        let config = Bytes::from_static(&[0, 0, 1, 0xB0, 8]);
+        assert_eq!(made.info.codec, TrackCodec::Mpeg4Visual(config));
+        assert_eq!(*made.samples[0].data, first[5..]);
+        assert_eq!(*made.samples[1].data, second);
+    }
+
+    #[test]
+    fn the_record_of_av1_repeats_its_sequence_header() {
+        // Profile 0, level index 4, no timing: 000 0 0 0 0 00000 000000000000 00100 …
+        let unit = [0x0A, 4, 0x00, 0x00, 0x00, 0x20, 0x32, 1, 9];
+        let made = track(&settings(Codec::Av1), vec![packet(&unit, 0, true)], 1).unwrap();
+        let record = Bytes::from_static(&[0x81, 4, 0x0C, 0, 0x0A, 4, 0, 0, 0, 0x20]);
+        assert_eq!(made.info.codec, TrackCodec::Av1(record));
+        let bare = vec![packet(&[0x32, 1, 9], 0, true)];
+        assert!(track(&settings(Codec::Av1), bare, 1).is_err());
+    }
+
+    #[test]
+    fn the_highest_rate_is_that_of_the_fullest_second() {
+        let packets: Vec<Packet> = [
+            (1_000, 0),
+            (100, 500_000),
+            (100, 1_000_000),
+            (100, 1_500_000),
+        ]
+        .iter()
+        .map(|(length, time)| packet(&vec![1; *length], *time, *time == 0))
+        .collect();
+        let made = track(&settings(Codec::H263), packets, 2_000_000).unwrap();
+        let TrackCodec::H263(config) = made.info.codec else {
+            panic!("{:?}", made.info.codec);
+        };
+        let rate = config.bit_rate.unwrap();
+        assert_eq!((rate.average, rate.maximum), (5_200, 8_800));
     }
 }
