@@ -366,10 +366,9 @@ fn pairs(media: &[Medium]) -> Vec<(usize, &'static str)> {
     }
     let mut pairs = Vec::new();
     for at in 0..media.len() {
-        for step in 0..3 {
-            pairs.push((at, ids[(at * 5 + step * 9) % ids.len()]));
+        for step in 0..2 {
+            pairs.push((at, ids[(at * 5 + step * 11) % ids.len()]));
         }
-        pairs.push((at, "safe"));
     }
     pairs.sort_unstable();
     pairs.dedup();
@@ -389,6 +388,7 @@ fn every_clip_plays_on_phones_of_every_age() {
             let (medium, caps) = (&media[at], device(id));
             let adapted = carry_out(&message(medium), &caps);
             let outcome = judge(medium, &caps, &adapted, &scratch.0);
+            println!("{} for {id}: {outcome:?}", medium.name);
             (format!("{} for {id}", medium.name), outcome)
         })
         .collect();
