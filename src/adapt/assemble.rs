@@ -10,8 +10,17 @@ use super::presentation;
 use super::rename::Names;
 use super::report::SmilOutcome;
 use super::weight::weight;
-use crate::media::{MediaInfo, MediaKind, mime};
+use crate::media::{Format, MediaInfo, MediaKind, mime};
 use crate::mms::{Body, ContentType, Message, Part, text};
+
+/// A medium that was coded.
+#[derive(Debug, Clone)]
+pub(super) struct Piece {
+    /// Its octets.
+    pub(super) octets: Bytes,
+    /// Its playing time in milliseconds, where it plays.
+    pub(super) duration_ms: Option<u64>,
+}
 
 /// A message put together by a plan.
 #[derive(Debug, Clone)]
@@ -26,16 +35,16 @@ pub(super) struct Assembled {
     pub(super) warnings: Vec<String>,
 }
 
-/// What a message weighs before its pictures are in it.
+/// What a message weighs before its media are in it.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Skeleton {
-    /// Octets of everything but the pictures that are to be coded.
+    /// Octets of everything but the media that are to be coded.
     pub(super) size: u64,
     /// What will become of the presentation.
     pub(super) smil: SmilOutcome,
 }
 
-/// Puts a message together with nothing in place of the pictures that are to be coded.
+/// Puts a message together with nothing in place of the media that are to be coded.
 #[must_use]
 pub(super) fn skeleton(message: &Message, plan: &Plan, context: &Context<'_>) -> Skeleton {
     let wants_smil = plan.smil == SmilOutcome::None && presentation::wanted(message, plan, context);
@@ -62,20 +71,20 @@ pub(super) fn skeleton(message: &Message, plan: &Plan, context: &Context<'_>) ->
     }
 }
 
-/// Puts the message of a plan together. `pictures` holds the octets of coded pictures by the
-/// index of their part; one that is missing leaves its part empty.
+/// Puts the message of a plan together. `pieces` holds the coded media by the index of their part;
+/// one that is missing leaves its part empty.
 #[must_use]
 pub(super) fn assemble(
     message: &Message,
     plan: &Plan,
     context: &Context<'_>,
-    pictures: &BTreeMap<usize, Bytes>,
+    pieces: &BTreeMap<usize, Piece>,
 ) -> Assembled {
     let mut names = Names::of(&message.body.parts);
     let mut parts = Vec::with_capacity(message.body.parts.len().saturating_add(1));
     let mut places = Vec::with_capacity(message.body.parts.len());
     for (index, (part, planned)) in message.body.parts.iter().zip(&plan.parts).enumerate() {
-        let made = make_part(part, &planned.fate, pictures.get(&index), &mut names);
+        let made = make_part(part, &planned.fate, pieces.get(&index), &mut names);
         places.push(made.is_some().then_some(parts.len()));
         parts.extend(made);
     }
@@ -105,6 +114,7 @@ pub(super) fn assemble(
         plan,
         context,
         notice: notice.as_ref(),
+        pieces,
     };
     match message.body.presentation() {
         Some(at) => match presentation::rewrite(&shown, at, &parts, &places, &mut warnings) {
@@ -158,20 +168,25 @@ pub(super) fn assemble(
     }
 }
 
-fn make_part(part: &Part, fate: &Fate, picture: Option<&Bytes>, names: &mut Names) -> Option<Part> {
+fn make_part(part: &Part, fate: &Fate, piece: Option<&Piece>, names: &mut Names) -> Option<Part> {
     let mut made = part.clone();
+    let mut coded = |media: &str, format: Format, kind: MediaKind| {
+        made.content_type.set_media(media);
+        // Parameters told of what it was.
+        for param in ["charset", "codecs", "type"] {
+            made.content_type.remove_param(param);
+        }
+        made.data = piece.map(|piece| piece.octets.clone()).unwrap_or_default();
+        names.give_extension(&mut made, mime::extension(&MediaInfo::new(format, kind)));
+    };
     match fate {
         Fate::Keep => {}
-        Fate::Relabel(media) => made.content_type.set_media(media.clone()),
-        Fate::Image(job) => {
-            made.content_type.set_media(job.media.clone());
-            made.content_type.remove_param("charset");
-            made.data = picture.cloned().unwrap_or_default();
-            names.give_extension(
-                &mut made,
-                mime::extension(&MediaInfo::new(job.format, MediaKind::Image)),
-            );
+        Fate::Image(job) | Fate::Poster(job) => coded(&job.media, job.format, MediaKind::Image),
+        Fate::Clip(job) if job.is_sound() => {
+            coded(&job.media, job.target.format, MediaKind::Audio);
         }
+        Fate::Clip(job) => coded(&job.media, job.target.format, MediaKind::Video),
+        Fate::Relabel(media) => made.content_type.set_media(media.clone()),
         Fate::Text {
             media,
             charset,

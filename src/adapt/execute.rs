@@ -1,19 +1,20 @@
-//! Carrying a plan out: pictures in parallel, octets given back, the result weighed.
+//! Carrying a plan out: media in parallel, octets given back, the result weighed.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use bytes::Bytes;
 use rayon::prelude::*;
 
-use super::assemble::{Assembled, assemble};
+use super::assemble::{Assembled, Piece, assemble};
 use super::notice::Cause;
-use super::plan::{Context, Fate, ImageJob, Plan, image_target, plan_without};
+use super::plan::{
+    ClipJob, Context, Fate, ImageJob, Plan, Setback, image_target, notice, plan_without,
+};
 use super::report::{
     ActionName, DeviceReport, MediaReport, PartReport, Reason, Report, SCHEMA, Timing, Verdict,
 };
 use super::weight::weight;
-use crate::media::{Cancel, Format, MediaError, image};
+use crate::media::{Cancel, Format, MediaError, clip, image};
 use crate::mms::{Message, Part};
 use crate::profile::Capabilities;
 
@@ -46,91 +47,96 @@ const HELD_PICTURE: usize = 8 << 20;
 /// # Errors
 /// Only [`MediaError::Cancelled`]: whatever else goes wrong is a reason in the report.
 pub fn adapt(message: &Message, size_in: u64, engine: Engine<'_>) -> Result<Adapted, MediaError> {
-    let mut lost: BTreeMap<usize, (Cause, Reason)> = BTreeMap::new();
+    let mut setbacks: BTreeMap<usize, Setback> = BTreeMap::new();
     let mut clocked = Timing::default();
-    // Every round but the last loses a part, so there are no more rounds than parts.
+    // Every round but the last makes less of a part, in three steps at most.
     loop {
-        let plan = plan_without(message, size_in, engine.context, &lost);
+        let mut plan = plan_without(message, size_in, engine.context, &setbacks);
+        let nothing = BTreeMap::new();
         if plan.verdict != Verdict::Adapted {
-            return Ok(finish(
-                message,
-                &plan,
-                None,
-                &BTreeMap::new(),
-                engine,
-                clocked,
-            ));
+            return Ok(finish(message, &plan, None, &nothing, engine, clocked));
         }
         let done = run(message, &plan, engine, &mut clocked)?;
         let failed = done
             .iter()
             .find_map(|(index, made)| Some((*index, made.as_ref().err()?)));
         if let Some((index, error)) = failed {
-            lost.insert(index, loss(error, &plan));
+            setbacks.insert(index, setback(index, error, &plan, setbacks.get(&index)));
             continue;
         }
         let made: BTreeMap<usize, Made> = done
             .into_iter()
             .filter_map(|(index, made)| Some((index, made.ok()?)))
             .collect();
-        let octets = made
+        tell_the_truth(&mut plan, &made, message, &engine.context);
+        let pieces = made
             .iter()
-            .map(|(index, made)| (*index, made.octets.clone()))
+            .map(|(index, made)| (*index, made.piece.clone()))
             .collect();
-        let assembled = assemble(message, &plan, &engine.context, &octets);
+        let assembled = assemble(message, &plan, &engine.context, &pieces);
         let size = weight(&assembled.message);
         let over = plan.limit.is_some_and(|limit| size > limit);
         match (over, largest(&made)) {
             (false, _) => {
-                return Ok(finish(
-                    message,
-                    &plan,
-                    Some(assembled),
-                    &made,
-                    engine,
-                    clocked,
-                ));
+                let assembled = Some(assembled);
+                return Ok(finish(message, &plan, assembled, &made, engine, clocked));
             }
-            // The plan weighed everything but the pictures, so one of them is too large.
+            // The plan weighed everything but the media, so one of them is too large.
             (true, Some(index)) => {
-                lost.insert(
-                    index,
-                    loss(&MediaError::TargetTooSmall { smallest: size }, &plan),
-                );
+                let error = MediaError::TargetTooSmall { smallest: size };
+                setbacks.insert(index, setback(index, &error, &plan, setbacks.get(&index)));
             }
             (true, None) => {
-                let mut plan = plan;
                 plan.verdict = Verdict::Refused;
                 plan.warnings.push(format!("{size} octets do not fit"));
-                return Ok(finish(
-                    message,
-                    &plan,
-                    None,
-                    &BTreeMap::new(),
-                    engine,
-                    clocked,
-                ));
+                return Ok(finish(message, &plan, None, &nothing, engine, clocked));
             }
         }
     }
 }
 
-/// A picture that was coded.
+/// A clip that was to be cut may have fitted whole: then the notice does not speak of it.
+fn tell_the_truth(
+    plan: &mut Plan,
+    made: &BTreeMap<usize, Made>,
+    message: &Message,
+    context: &Context<'_>,
+) {
+    let mut whole = false;
+    for (index, slot) in plan.parts.iter_mut().enumerate() {
+        let Fate::Clip(job) = &mut slot.fate else {
+            continue;
+        };
+        if job.target.may_cut && made.get(&index).is_some_and(|made| !made.cut) {
+            job.target.may_cut = false;
+            whole = true;
+        }
+    }
+    if whole {
+        plan.notice = notice(plan, message, context);
+    }
+}
+
+/// A medium that was coded.
 struct Made {
-    octets: Bytes,
+    piece: Piece,
     encodes: u32,
     quality: Option<u8>,
     media: MediaReport,
+    /// Whether its end was cut off.
+    cut: bool,
+    warnings: Vec<String>,
 }
 
 fn largest(made: &BTreeMap<usize, Made>) -> Option<usize> {
     made.iter()
-        .max_by_key(|(_, made)| made.octets.len())
+        .max_by_key(|(_, made)| made.piece.octets.len())
         .map(|(index, _)| *index)
 }
 
-fn loss(error: &MediaError, plan: &Plan) -> (Cause, Reason) {
-    match error {
+/// What is left of a part that failed: of a clip a part, then a still picture, then nothing.
+fn setback(index: usize, error: &MediaError, plan: &Plan, before: Option<&Setback>) -> Setback {
+    let (cause, reason) = match error {
         MediaError::TargetTooSmall { smallest } => {
             let limit = plan
                 .limit
@@ -144,12 +150,34 @@ fn loss(error: &MediaError, plan: &Plan) -> (Cause, Reason) {
             Cause::Unsuitable,
             Reason::new("content", "a medium that decodes", other.to_string()),
         ),
+    };
+    let Some(Fate::Clip(job)) = plan.parts.get(index).map(|part| &part.fate) else {
+        return Setback::Gone(cause, reason);
+    };
+    let shrinks = cause == Cause::TooLarge && job.may_cut && !job.target.may_cut;
+    if shrinks && before.is_none() {
+        Setback::Cut
+    } else if job.poster.is_some() && !matches!(before, Some(Setback::Still(_))) {
+        Setback::Still(reason)
+    } else {
+        Setback::Gone(cause, reason)
     }
 }
 
 type Outcome = Result<Made, MediaError>;
 
-/// Codes every picture of the plan. Waves keep the memory of decoded pictures within bounds; the
+/// What is to be done to a part.
+#[derive(Clone, Copy)]
+enum Job<'a> {
+    Image(&'a ImageJob, Format),
+    Poster(&'a ImageJob),
+    Clip(&'a ClipJob),
+}
+
+/// A job with the part it is for.
+type Task<'a> = (usize, &'a Part, Job<'a>);
+
+/// Codes every medium of the plan. Waves keep the memory of decoded pictures within bounds; the
 /// result does not depend on how many threads there are.
 fn run(
     message: &Message,
@@ -157,23 +185,32 @@ fn run(
     engine: Engine<'_>,
     clocked: &mut Timing,
 ) -> Result<BTreeMap<usize, Outcome>, MediaError> {
-    let jobs: Vec<(usize, &Part, &ImageJob, Format)> = plan
+    let tasks: Vec<Task<'_>> = plan
         .parts
         .iter()
         .zip(&message.body.parts)
         .enumerate()
-        .filter_map(|(index, (planned, part))| match &planned.fate {
-            Fate::Image(job) => Some((index, part, job, planned.info.format)),
-            _ => None,
+        .filter_map(|(index, (planned, part))| {
+            let job = match &planned.fate {
+                Fate::Image(job) => Job::Image(job, planned.info.format),
+                Fate::Poster(job) => Job::Poster(job),
+                Fate::Clip(job) => Job::Clip(job),
+                _ => return None,
+            };
+            Some((index, part, job))
         })
         .collect();
     let mut done = BTreeMap::new();
     let mut spare = 0_u64;
-    for wave in waves(&jobs, plan, engine) {
+    for wave in waves(&tasks, plan, engine) {
         engine.cancel.check()?;
-        let coded: Vec<Coded> = wave
+        let coded: Vec<Coded<'_>> = wave
             .par_iter()
-            .map(|(index, part, job, format)| code(*index, part, job, *format, engine))
+            .map(|(index, part, job)| match job {
+                Job::Image(job, format) => code(*index, part, job, Some(*format), engine),
+                Job::Poster(job) => code(*index, part, job, None, engine),
+                Job::Clip(job) => code_clip(*index, part, job, engine),
+            })
             .collect();
         for coded in coded {
             engine.cancel.check()?;
@@ -192,27 +229,35 @@ fn run(
     Ok(done)
 }
 
-/// Jobs that may be decoded at the same time.
-fn waves<'j, 'm>(
-    jobs: &'j [(usize, &'m Part, &'m ImageJob, Format)],
-    plan: &Plan,
-    engine: Engine<'_>,
-) -> Vec<&'j [(usize, &'m Part, &'m ImageJob, Format)]> {
+/// Octets a pixel of a picture takes while it is coded: as it was stored, and scaled.
+const PICTURE_PIXEL: u64 = 8;
+
+/// Octets a pixel of a clip takes: the frames a decoder refers to, of one and a half octets, and
+/// those between the stages.
+const CLIP_PIXEL: u64 = 36;
+
+/// Tasks that may be worked on at the same time.
+fn waves<'t, 'm>(tasks: &'t [Task<'m>], plan: &Plan, engine: Engine<'_>) -> Vec<&'t [Task<'m>]> {
     let mut waves = Vec::new();
-    let mut rest = jobs;
+    let mut rest = tasks;
     while !rest.is_empty() {
         let mut octets = 0_u64;
         let fitting = rest
             .iter()
-            .take_while(|(index, ..)| {
-                let pixels = plan
-                    .parts
-                    .get(*index)
-                    .and_then(|p| p.info.size)
-                    .map_or(0, |size| {
-                        u64::from(size.width).saturating_mul(size.height.into())
-                    });
-                octets = octets.saturating_add(pixels.saturating_mul(8));
+            .take_while(|(index, _, job)| {
+                let info = plan.parts.get(*index).map(|part| &part.info);
+                let size = info.and_then(|info| {
+                    let track = info.video.as_ref();
+                    info.size.or(track.and_then(|track| track.size))
+                });
+                let pixels = size.map_or(0, |size| {
+                    u64::from(size.width).saturating_mul(size.height.into())
+                });
+                let each = match job {
+                    Job::Image(..) => PICTURE_PIXEL,
+                    Job::Poster(_) | Job::Clip(_) => CLIP_PIXEL,
+                };
+                octets = octets.saturating_add(pixels.saturating_mul(each));
                 octets <= engine.context.limits.adapt_bytes
             })
             .count()
@@ -224,21 +269,28 @@ fn waves<'j, 'm>(
     waves
 }
 
-/// One picture after the first round.
+/// One medium after the first round.
 struct Coded<'a> {
     index: usize,
-    job: &'a ImageJob,
+    /// The job of a picture that may be tried again with more octets.
+    job: Option<&'a ImageJob>,
     source: Option<image::Source>,
-    made: Result<image::Encoded, MediaError>,
+    made: Result<Medium, MediaError>,
     decode: Duration,
     encode: Duration,
 }
 
+enum Medium {
+    Picture(image::Encoded),
+    Clip(clip::Clip, u64),
+}
+
+/// Codes a picture of this format, or the first of a clip.
 fn code<'a>(
     index: usize,
     part: &Part,
     job: &'a ImageJob,
-    format: Format,
+    format: Option<Format>,
     engine: Engine<'_>,
 ) -> Coded<'a> {
     let Context {
@@ -250,21 +302,25 @@ fn code<'a>(
     } else {
         image::Source::open_still
     };
-    let opened = open(
-        &part.data,
-        format,
-        registry,
-        limits,
-        engine.cancel,
-        job.max_box,
-    );
+    let opened = match format {
+        Some(format) => open(
+            &part.data,
+            format,
+            registry,
+            limits,
+            engine.cancel,
+            job.max_box,
+        ),
+        None => clip::poster(&part.data, registry, limits, engine.cancel)
+            .map(|picture| image::Source::of_picture(picture, registry)),
+    };
     let decoded = (engine.now)();
     let (source, made) = match opened {
         Ok(source) => {
             let made = source.encode(&image_target(job, job.max_bytes), engine.cancel);
             (
                 Some(source).filter(|source| held(source) <= HELD_PICTURE),
-                made,
+                made.map(Medium::Picture),
             )
         }
         Err(error) => (None, Err(error)),
@@ -272,7 +328,7 @@ fn code<'a>(
     let encode = (engine.now)().saturating_sub(decoded);
     Coded {
         index,
-        job,
+        job: Some(job),
         source,
         made,
         decode: decoded.saturating_sub(begun),
@@ -280,7 +336,26 @@ fn code<'a>(
     }
 }
 
-/// Offers a picture the octets that the ones before it left over, once.
+/// Codes a sound or a clip; decoding and encoding go hand in hand.
+fn code_clip<'a>(index: usize, part: &Part, job: &ClipJob, engine: Engine<'_>) -> Coded<'a> {
+    let Context {
+        registry, limits, ..
+    } = engine.context;
+    let begun = (engine.now)();
+    let made = clip::convert(&part.data, &job.target, registry, limits, engine.cancel);
+    let budget = job.target.max_bytes.unwrap_or(0);
+    Coded {
+        index,
+        job: None,
+        source: None,
+        made: made.map(|made| Medium::Clip(made, budget)),
+        decode: Duration::ZERO,
+        encode: (engine.now)().saturating_sub(begun),
+    }
+}
+
+/// Offers a picture the octets that the parts before it left over, once. A clip gives what it left
+/// and takes nothing: coding it again costs more than a few octets are worth.
 fn give_back(
     coded: Coded<'_>,
     plan: &Plan,
@@ -295,9 +370,18 @@ fn give_back(
         made,
         ..
     } = coded;
-    let mut encoded = match made {
-        Ok(encoded) => encoded,
-        Err(error) => return (index, Err(error)),
+    let (mut encoded, job) = match (made, job) {
+        (Err(error), _) => return (index, Err(error)),
+        (Ok(Medium::Clip(made, budget)), _) => {
+            let used = u64::try_from(made.bytes.len()).unwrap_or(u64::MAX);
+            *spare = spare.saturating_add(budget.saturating_sub(used));
+            return (index, Ok(made_clip(made)));
+        }
+        (Ok(Medium::Picture(_)), None) => {
+            let error = MediaError::unsupported("a picture without a job");
+            return (index, Err(error));
+        }
+        (Ok(Medium::Picture(encoded)), Some(job)) => (encoded, job),
     };
     let constrained = encoded.quality.is_some_and(|quality| quality < job.quality);
     let budget = job.max_bytes.saturating_add(*spare);
@@ -324,9 +408,32 @@ fn give_back(
             encoded.frames,
             duration.filter(|_| encoded.frames > 1),
         ),
-        octets: encoded.bytes.into(),
+        piece: Piece {
+            octets: encoded.bytes.into(),
+            duration_ms: None,
+        },
+        cut: false,
+        warnings: Vec::new(),
     };
     (index, Ok(made))
+}
+
+fn made_clip(made: clip::Clip) -> Made {
+    let duration_ms = made.duration_us.div_ceil(1000);
+    Made {
+        encodes: made.encodes,
+        quality: None,
+        media: MediaReport {
+            duration_ms: Some(duration_ms),
+            ..MediaReport::new(&made.info)
+        },
+        cut: made.cut_from_us.is_some(),
+        piece: Piece {
+            octets: made.bytes,
+            duration_ms: Some(duration_ms),
+        },
+        warnings: made.warnings,
+    }
 }
 
 /// Octets of the pixels a source holds.
@@ -391,6 +498,11 @@ fn report(
             .into_iter()
             .flat_map(|a| a.warnings.iter().cloned()),
     );
+    for (index, made) in made {
+        let name = message.body.parts.get(*index).and_then(Part::name);
+        let name = name.map_or_else(|| format!("part {index}"), str::to_owned);
+        warnings.extend(made.warnings.iter().map(|what| format!("{name}: {what}")));
+    }
     Report {
         schema: SCHEMA,
         engine: concat!("remold ", env!("CARGO_PKG_VERSION")).to_owned(),
@@ -461,7 +573,8 @@ fn part_report(
 fn planned_type(fate: &Fate) -> Option<&str> {
     match fate {
         Fate::Relabel(media) | Fate::Text { media, .. } => Some(media),
-        Fate::Image(job) => Some(&job.media),
+        Fate::Image(job) | Fate::Poster(job) => Some(&job.media),
+        Fate::Clip(job) => Some(&job.media),
         Fate::Replace { .. } => Some("text/plain"),
         Fate::Keep | Fate::Drop(_) => None,
     }
@@ -473,8 +586,8 @@ fn action(fate: &Fate, part: &Part, out: Option<&Part>) -> ActionName {
         Fate::Keep if out.is_some_and(|out| out.data != part.data) => ActionName::Transcode,
         Fate::Keep => ActionName::Keep,
         Fate::Relabel(_) => ActionName::Relabel,
-        Fate::Image(_) | Fate::Text { .. } => ActionName::Transcode,
-        Fate::Replace { .. } => ActionName::Replace,
+        Fate::Image(_) | Fate::Clip(_) | Fate::Text { .. } => ActionName::Transcode,
+        Fate::Poster(_) | Fate::Replace { .. } => ActionName::Replace,
         Fate::Drop(_) => ActionName::Drop,
     }
 }

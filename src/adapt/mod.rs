@@ -5,13 +5,15 @@
 //!
 //! 1. Gates: the sender, the device or a protection forbids changes, or the message fits.
 //! 2. Each part by itself: type, box, charset, protection ([`Fate`]).
-//! 3. The message as a whole: octets are shared between pictures, parts give way ([`budget`]).
-//! 4. Pictures are coded in parallel, within their budgets.
+//! 3. The message as a whole: octets are shared between media, parts give way ([`budget`]).
+//! 4. Pictures, sounds and clips are coded in parallel, within their budgets.
 //! 5. Names, references and the presentation follow; a notice says what is missing.
 //! 6. The encoded result is weighed again.
 
+mod ability;
 mod assemble;
 pub mod budget;
+mod clip_choice;
 mod execute;
 mod image_choice;
 mod inspect;
@@ -25,7 +27,7 @@ mod weight;
 
 pub use execute::{Adapted, Engine, adapt, report_of_plan};
 pub use inspect::Role;
-pub use plan::{Context, Fate, ImageJob, PartPlan, Plan, plan};
+pub use plan::{ClipJob, Context, Fate, ImageJob, PartPlan, Plan, plan};
 pub use policy::Policy;
 pub use report::Report;
 pub use weight::weight;

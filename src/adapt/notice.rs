@@ -1,4 +1,4 @@
-//! Notices: the text that tells a recipient what had to go, in his language.
+//! Notices: the text that tells a recipient what had to go or is not whole, in his language.
 
 use std::collections::BTreeMap;
 
@@ -11,7 +11,7 @@ const TEMPLATES: &str = include_str!("notices.toml");
 /// Names longer than this are cut: a notice is a sentence, and its octets count.
 const NAME_CHARS: usize = 40;
 
-/// Why a part had to go.
+/// Why a part had to go, or what is left of it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Cause {
     /// The device does not take it, and no converter makes it into something it takes.
@@ -20,11 +20,26 @@ pub enum Cause {
     TooLarge,
     /// It is protected and the device lacks the protection's method.
     Protected,
+    /// It is there, and its end is cut off.
+    Shortened,
+    /// A still picture of it is there.
+    Still,
 }
 
-/// A part that had to go.
+impl Cause {
+    /// All of them, in the order of their sentences.
+    const ALL: [Self; 5] = [
+        Self::Unsuitable,
+        Self::TooLarge,
+        Self::Protected,
+        Self::Shortened,
+        Self::Still,
+    ];
+}
+
+/// A part that a recipient does not get as it was sent.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Removed {
+pub struct Affected {
     /// The name a person knows it by.
     pub name: Option<String>,
     /// Its kind.
@@ -39,21 +54,23 @@ struct Template {
     removed: String,
     too_large: String,
     protected: String,
+    shortened: String,
+    still: String,
     link: String,
     kinds: BTreeMap<String, String>,
 }
 
-/// The notice for what was removed: one sentence a cause. `None` where nothing was.
+/// The notice for what was removed or is not whole: one sentence a cause. `None` where nothing was.
 ///
 /// `languages` are the device's, in order of preference; `fallback` is the operator's.
 #[must_use]
 pub fn compose(
-    removed: &[Removed],
+    affected: &[Affected],
     languages: &[String],
     fallback: &str,
     link: Option<&str>,
 ) -> Option<String> {
-    if removed.is_empty() {
+    if affected.is_empty() {
         return None;
     }
     let templates: BTreeMap<String, Template> = toml::from_str(TEMPLATES).unwrap_or_default();
@@ -63,11 +80,11 @@ pub fn compose(
         .chain([fallback, "en"])
         .find_map(|tag| templates.get(&primary_subtag(tag)))?;
     let mut sentences = Vec::new();
-    for cause in [Cause::Unsuitable, Cause::TooLarge, Cause::Protected] {
-        let items: Vec<String> = removed
+    for cause in Cause::ALL {
+        let items: Vec<String> = affected
             .iter()
-            .filter(|r| r.cause == cause)
-            .map(|r| item(r, template))
+            .filter(|part| part.cause == cause)
+            .map(|part| item(part, template))
             .collect();
         if items.is_empty() {
             continue;
@@ -76,6 +93,8 @@ pub fn compose(
             Cause::Unsuitable => &template.removed,
             Cause::TooLarge => &template.too_large,
             Cause::Protected => &template.protected,
+            Cause::Shortened => &template.shortened,
+            Cause::Still => &template.still,
         };
         sentences.push(text.replace("{items}", &items.join(", ")));
     }
@@ -85,12 +104,12 @@ pub fn compose(
     Some(sentences.join(" "))
 }
 
-fn item(removed: &Removed, template: &Template) -> String {
+fn item(affected: &Affected, template: &Template) -> String {
     let kind = template
         .kinds
-        .get(removed.kind.name())
+        .get(affected.kind.name())
         .map_or("", String::as_str);
-    match removed
+    match affected
         .name
         .as_deref()
         .map(shown_name)
@@ -122,8 +141,8 @@ fn primary_subtag(tag: &str) -> String {
 mod tests {
     use super::*;
 
-    fn removed(name: &str, kind: MediaKind, cause: Cause) -> Removed {
-        Removed {
+    fn affected(name: &str, kind: MediaKind, cause: Cause) -> Affected {
+        Affected {
             name: Some(name.to_owned()),
             kind,
             cause,
@@ -135,7 +154,14 @@ mod tests {
         let templates: BTreeMap<String, Template> = toml::from_str(TEMPLATES).unwrap();
         assert!(templates.len() >= 10);
         for (language, template) in &templates {
-            for text in [&template.removed, &template.too_large, &template.protected] {
+            let texts = [
+                &template.removed,
+                &template.too_large,
+                &template.protected,
+                &template.shortened,
+                &template.still,
+            ];
+            for text in texts {
                 assert!(text.contains("{items}"), "{language}");
             }
             assert!(template.link.contains("{link}"), "{language}");
@@ -148,8 +174,8 @@ mod tests {
     #[test]
     fn causes_make_sentences_in_the_devices_language() {
         let gone = [
-            removed("clip.3gp", MediaKind::Video, Cause::TooLarge),
-            removed("/tmp/php1/a.amr", MediaKind::Audio, Cause::Unsuitable),
+            affected("clip.3gp", MediaKind::Video, Cause::TooLarge),
+            affected("/tmp/php1/a.amr", MediaKind::Audio, Cause::Unsuitable),
         ];
         let text = compose(&gone, &["xx".into(), "de-AT".into()], "en", None).unwrap();
         assert!(

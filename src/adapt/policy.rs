@@ -14,6 +14,9 @@ pub struct Policy {
     pub notices: bool,
     /// Make a presentation for an adapted message of several parts that has none.
     pub generate_smil: bool,
+    /// Cut the end off a sound or a clip whose whole is too large at a quality worth having. Where
+    /// not, a still picture stands in for the clip.
+    pub shorten: bool,
     /// A link to the whole message, for the notice. `None`: no link is offered.
     pub link: Option<String>,
 }
@@ -26,6 +29,7 @@ impl Default for Policy {
             language: "en".to_owned(),
             notices: true,
             generate_smil: true,
+            shorten: true,
             link: None,
         }
     }

@@ -1,10 +1,12 @@
 //! The presentation follows the parts: references, layout, timing, and the notice's place.
 
+use std::collections::BTreeMap;
+
 use bytes::Bytes;
 
-use super::assemble::is_shown;
+use super::assemble::{Piece, is_shown};
 use super::inspect::Role;
-use super::plan::{Context, Fate, Plan};
+use super::plan::{Context, Fate, PartPlan, Plan, lessened};
 use super::rename::Names;
 use crate::media::{Format, MediaInfo, mime};
 use crate::mms::smil::{self, MediaElement, Reference, SlideSpec, Smil};
@@ -16,6 +18,32 @@ pub(super) struct Shown<'a> {
     pub(super) plan: &'a Plan,
     pub(super) context: &'a Context<'a>,
     pub(super) notice: Option<&'a Part>,
+    /// The media that were coded.
+    pub(super) pieces: &'a BTreeMap<usize, Piece>,
+}
+
+impl Shown<'_> {
+    /// Playing time of a part in the result, where it plays.
+    fn duration_ms(&self, index: usize) -> Option<u64> {
+        let planned = self.plan.parts.get(index)?;
+        if !matches!(shown_role(planned), Role::Audio | Role::Video) {
+            return None;
+        }
+        let piece = self.pieces.get(&index);
+        piece
+            .and_then(|piece| piece.duration_ms)
+            .or(planned.info.duration_ms)
+    }
+}
+
+/// What a part is in the result.
+fn shown_role(planned: &PartPlan) -> Role {
+    match &planned.fate {
+        Fate::Replace { .. } => Role::Text,
+        Fate::Poster(_) => Role::Image,
+        Fate::Clip(job) if job.is_sound() => Role::Audio,
+        _ => planned.role,
+    }
 }
 
 /// Whether a message without a presentation should get one: it holds several parts to show.
@@ -61,7 +89,20 @@ pub(super) fn rewrite(
             continue;
         };
         match places.get(target).copied().flatten() {
-            Some(place) => follow(&mut smil, &reference, place, parts),
+            Some(place) => {
+                follow(&mut smil, &reference, place, parts);
+                let planned = shown.plan.parts.get(target);
+                if let Some(role) = planned.map(shown_role) {
+                    show_as(&mut smil, &reference, role);
+                }
+                // A word on what is not whole stands below it.
+                if let Some(notice) = shown.notice.filter(|_| !notice_placed)
+                    && planned.is_some_and(|planned| !lessened(planned).is_empty())
+                    && let Some(slide) = reference.slide
+                {
+                    notice_placed = smil.add_text(slide, &name_of(notice));
+                }
+            }
             None => notice_placed |= replace(&mut smil, &reference, shown.notice, notice_placed),
         }
     }
@@ -90,6 +131,18 @@ fn follow(smil: &mut Smil, reference: &Reference, place: usize, parts: &[Part]) 
     }
 }
 
+/// Lets the element of a clip be that of what is left of it.
+fn show_as(smil: &mut Smil, reference: &Reference, role: Role) {
+    let element = match role {
+        Role::Image => MediaElement::Img,
+        Role::Audio => MediaElement::Audio,
+        _ => return,
+    };
+    if reference.element == MediaElement::Video {
+        smil.set_element(reference.id, element);
+    }
+}
+
 /// Puts the notice where a part was, once; other places close. Whether the notice is placed now.
 fn replace(smil: &mut Smil, gone: &Reference, notice: Option<&Part>, placed: bool) -> bool {
     match notice.filter(|_| !placed) {
@@ -115,10 +168,7 @@ fn sound_lengths(
             continue;
         };
         let source = places.iter().position(|p| *p == Some(place));
-        let length = source
-            .and_then(|source| shown.plan.parts.get(source))
-            .filter(|part| matches!(part.role, Role::Audio | Role::Video))
-            .and_then(|part| part.info.duration_ms);
+        let length = source.and_then(|source| shown.duration_ms(source));
         lengths.extend(length.map(|length| (slide, length)));
     }
     lengths
@@ -136,18 +186,18 @@ pub(super) fn generate(
     let roles = places
         .iter()
         .zip(&shown.plan.parts)
-        .filter_map(|(p, part)| Some(((*p)?, part)));
-    for (place, planned) in roles {
+        .enumerate()
+        .filter_map(|(index, (place, part))| Some((index, (*place)?, part)));
+    for (index, place, planned) in roles {
         let Some(part) = parts.get_mut(place) else {
             continue;
         };
-        let replaced = matches!(planned.fate, Fate::Replace { .. });
-        let role = if replaced { Role::Text } else { planned.role };
+        let role = shown_role(planned);
         if !is_shown(role) {
             continue;
         }
         ensure_name(part, role, names);
-        put(&mut slides, role, name_of(part), planned.info.duration_ms);
+        put(&mut slides, role, name_of(part), shown.duration_ms(index));
     }
     if let Some(notice) = shown.notice {
         put(&mut slides, Role::Text, name_of(notice), None);

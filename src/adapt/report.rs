@@ -166,7 +166,7 @@ pub enum ActionName {
     Relabel,
     /// The medium was coded anew.
     Transcode,
-    /// Text stands in for it.
+    /// Text, or a still picture of a clip, stands in for it.
     Replace,
     /// It is gone; a notice says so.
     Drop,
@@ -201,6 +201,8 @@ pub struct MediaReport {
     pub kind: &'static str,
     /// The codec of a picture or of the first track.
     pub codec: Option<&'static str>,
+    /// The codec of the sound beside moving pictures.
+    pub audio_codec: Option<&'static str>,
     /// Pixels across, as shown.
     pub width: Option<u32>,
     /// Pixels down, as shown.
@@ -221,6 +223,11 @@ impl MediaReport {
         Self {
             kind: info.kind.name(),
             codec: info.codec.map(crate::media::Codec::name),
+            audio_codec: info
+                .audio
+                .as_ref()
+                .filter(|_| info.video.is_some())
+                .map(|track| track.codec.name()),
             width: size.map(|s| s.width),
             height: size.map(|s| s.height),
             frames: info.frames,
@@ -239,6 +246,7 @@ impl MediaReport {
         Self {
             kind: "image",
             codec: Some(codec),
+            audio_codec: None,
             width: Some(size.width),
             height: Some(size.height),
             frames: Some(frames),

@@ -5,6 +5,7 @@ use std::time::Instant;
 
 use sha2::{Digest, Sha256};
 
+use super::codecs::CodecArgs;
 use super::message::{self, Form, Loaded};
 use super::target::TargetArgs;
 use super::{CliError, Exit, explain, io, pdu};
@@ -20,6 +21,8 @@ const EXAMPLES: &str = "Examples:
   remold adapt photo.jpg -o small.jpg --max-size 30000 --max-image 160x120
   remold adapt mail.eml -o fitted.eml --uaprof phone.xml --report report.json
   remold adapt message.mms -o parts/ --to parts --device flip-176x220
+  remold adapt clip.mp4 -o clip.3gp --device s60-2nd
+  remold adapt clip.mp4 -o still.jpg --device qwerty-no-video
   remold adapt - -o - --header 'User-Agent: Nokia6610/1.0' < in.mms > out.mms";
 
 /// The kind of file to write.
@@ -55,6 +58,8 @@ pub(super) struct AdaptArgs {
     force: bool,
     #[command(flatten)]
     policy: PolicyArgs,
+    #[command(flatten)]
+    codecs: CodecArgs,
 }
 
 /// Show what `adapt` would do to each part and why; nothing is encoded or written
@@ -72,6 +77,8 @@ pub(super) struct ExplainArgs {
     json: bool,
     #[command(flatten)]
     policy: PolicyArgs,
+    #[command(flatten)]
+    codecs: CodecArgs,
 }
 
 /// What an operator would configure.
@@ -88,6 +95,10 @@ struct PolicyArgs {
     /// Put no notice into the message where a part had to go
     #[arg(long, help_heading = "Policy")]
     no_notice: bool,
+    /// Leave sounds and clips whole: where one does not fit whole, a still picture or a notice
+    /// takes its place
+    #[arg(long, help_heading = "Policy")]
+    no_shorten: bool,
     /// Adapt although the device asks for messages as they were sent
     #[arg(long, help_heading = "Policy")]
     ignore_suppression: bool,
@@ -99,6 +110,7 @@ impl PolicyArgs {
             ignore_device_suppression: self.ignore_suppression,
             language: self.language.clone(),
             notices: !self.no_notice,
+            shorten: !self.no_shorten,
             ..Policy::default()
         }
     }
@@ -109,19 +121,22 @@ pub(super) fn adapt(args: &AdaptArgs) -> Result<Exit, CliError> {
     let started = Instant::now();
     let limits = Limits::default();
     let caps = args.target.resolve(&limits)?.capabilities;
+    let registry = args.codecs.registry()?;
     let loaded = message::load(&args.input, &limits)?;
     let bar = super::progress::for_octets(loaded.octets.len());
     let Adapted {
         message: result,
         mut report,
-    } = carry_out(&loaded, &caps, &args.policy, &limits)?;
+    } = carry_out(&loaded, &caps, &args.policy, &registry, &limits)?;
     bar.finish_and_clear();
     about_input(&mut report, &loaded, &args.input);
     let lost = matches!(loaded.form, Form::Media)
-        && report
-            .parts
-            .iter()
-            .any(|p| matches!(p.action, ActionName::Drop | ActionName::Replace));
+        && report.parts.iter().any(|part| match part.action {
+            ActionName::Drop => true,
+            // A still picture of a clip is a medium; text is none.
+            ActionName::Replace => part.type_out.as_deref() == Some("text/plain"),
+            _ => false,
+        });
     if lost {
         report.verdict = Verdict::Refused;
         report.size_out = 0;
@@ -150,8 +165,9 @@ pub(super) fn explain(args: &ExplainArgs) -> Result<Exit, CliError> {
         .target
         .resolve(&limits)
         .map_err(|error| error.as_json(args.json))?;
+    let registry = args.codecs.registry().map_err(|e| e.as_json(args.json))?;
     let loaded = message::load(&args.input, &limits).map_err(|e| e.as_json(args.json))?;
-    let (policy, registry) = (args.policy.policy(), Registry::builtin());
+    let policy = args.policy.policy();
     let caps = &resolution.capabilities;
     let context = Context {
         caps,
@@ -178,15 +194,16 @@ fn carry_out(
     loaded: &Loaded,
     caps: &Capabilities,
     policy: &PolicyArgs,
+    registry: &Registry,
     limits: &Limits,
 ) -> Result<Adapted, CliError> {
-    let (policy, registry, cancel) = (policy.policy(), Registry::builtin(), Cancel::new());
+    let (policy, cancel) = (policy.policy(), Cancel::new());
     let started = Instant::now();
     let engine = Engine {
         context: Context {
             caps,
             policy: &policy,
-            registry: &registry,
+            registry,
             limits,
         },
         cancel: &cancel,

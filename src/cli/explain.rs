@@ -4,7 +4,7 @@ use std::io::IsTerminal;
 
 use super::table::Table;
 use crate::adapt::report::{ActionName, MediaReport, PartReport, Report, SmilOutcome, Verdict};
-use crate::adapt::{Fate, Plan};
+use crate::adapt::{ClipJob, Fate, Plan};
 use crate::profile::Capabilities;
 
 /// The page `remold explain` prints.
@@ -129,6 +129,15 @@ fn shape(media: &MediaReport) -> String {
     if let (Some(width), Some(height)) = (media.width, media.height) {
         text.push_str(&format!(" {width}x{height}"));
     }
+    if let Some(codec) = media
+        .codec
+        .filter(|_| matches!(media.kind, "audio" | "video"))
+    {
+        text.push_str(&format!(" {codec}"));
+        if let Some(sound) = media.audio_codec {
+            text.push_str(&format!("+{sound}"));
+        }
+    }
     if let Some(frames) = media.frames.filter(|frames| *frames > 1) {
         text.push_str(&format!(", {frames} frames"));
     }
@@ -144,6 +153,8 @@ fn happening(part: &PartReport, fate: Option<&Fate>) -> String {
             format!("becomes {} of ≤ {} octets", job.media, job.max_bytes)
         }
         Some(Fate::Image(job)) => format!("becomes {}", job.media),
+        Some(Fate::Clip(job)) => clip(job),
+        Some(Fate::Poster(job)) => format!("a still picture in {} stands in for it", job.media),
         Some(Fate::Text { media, charset, .. }) => format!("becomes {media} in {charset}"),
         Some(Fate::Relabel(media)) => format!("is called {media}"),
         Some(Fate::Replace { .. }) => "text stands in for it".to_owned(),
@@ -153,6 +164,27 @@ fn happening(part: &PartReport, fate: Option<&Fate>) -> String {
             _ => "changes".to_owned(),
         },
     }
+}
+
+/// What a sound or a clip becomes: type, codecs with their bounds, octets.
+fn clip(job: &ClipJob) -> String {
+    let mut text = format!("becomes {}", job.media);
+    let mut codecs = Vec::new();
+    if let Some(video) = &job.target.video {
+        let level = video.max_level;
+        codecs.push(format!("{} up to level {level}", video.codec.name()));
+    }
+    codecs.extend(job.target.audio.as_ref().map(|a| a.codec.name().to_owned()));
+    if !codecs.is_empty() {
+        text.push_str(&format!(" ({})", codecs.join(", ")));
+    }
+    if let Some(most) = job.target.max_bytes {
+        text.push_str(&format!(" of ≤ {most} octets"));
+    }
+    if job.target.may_cut {
+        text.push_str(", its end cut off");
+    }
+    text
 }
 
 fn why(part: &PartReport) -> String {

@@ -1,6 +1,7 @@
 //! The command line: one file per subcommand, and what they share.
 
 mod adapt;
+mod codecs;
 mod exit;
 mod explain;
 mod generate;

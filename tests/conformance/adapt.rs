@@ -7,6 +7,9 @@ use bytes::Bytes;
 use proptest::prelude::*;
 use remold::adapt::report::{ActionName, Gate, Verdict};
 use remold::adapt::{Adapted, Context, Engine, Policy, adapt, weight};
+use remold::media::container::isobmff::{self, Brand, NewTrack};
+use remold::media::container::{self, H263Config, Sample, TrackCodec, TrackInfo};
+use remold::media::video::h263::{Config, Encoder, Level, Size, Target, YuvFrame};
 use remold::media::{self, Cancel, MediaKind, Registry};
 use remold::mms::pdu::{self, Pdu, PduType};
 use remold::mms::smil::{self, Smil};
@@ -114,6 +117,7 @@ fn judge(input: &Input, caps: &Capabilities, adapted: &Adapted) -> Result<(), St
         }
     }
     if report.verdict == Verdict::Adapted {
+        check_clips(message, adapted)?;
         check_size(message, caps, report.size_out)?;
         check_round_trip(message)?;
     }
@@ -183,6 +187,36 @@ fn check_part(part: &Part, caps: &Capabilities) -> Result<(), String> {
         return Err(format!("a picture of {size} for a box of {}", max.value));
     }
     Ok(())
+}
+
+/// A clip that is not whole, or is none any more, is told of where notices are.
+fn check_clips(message: &Message, adapted: &Adapted) -> Result<(), String> {
+    let report = &adapted.report;
+    for part in &report.parts {
+        let was = part.media_in.as_ref().filter(|media| media.kind == "video");
+        let (Some(was), Some(is)) = (was, &part.media_out) else {
+            continue;
+        };
+        let shorter = is.duration_ms.unwrap_or(0) + 500 < was.duration_ms.unwrap_or(0);
+        let still = is.kind == "image";
+        if (shorter || still) && report.notices.is_empty() {
+            return Err(format!("{was:?} became {is:?} without a word"));
+        }
+        if still && shows_as(message, part.name_out.as_deref(), "<video") {
+            return Err("a still picture is shown as a video".to_owned());
+        }
+    }
+    Ok(())
+}
+
+/// Whether the presentation shows the part of this name in an element that begins so.
+fn shows_as(message: &Message, name: Option<&str>, element: &str) -> bool {
+    let (Some(at), Some(name)) = (message.body.presentation(), name) else {
+        return false;
+    };
+    let smil = String::from_utf8_lossy(&message.body.parts[at].data).into_owned();
+    smil.split('>')
+        .any(|tag| tag.starts_with(element) && tag.contains(&format!("\"{name}\"")))
 }
 
 fn check_references(message: &Message) -> Result<(), String> {
@@ -341,8 +375,62 @@ fn speech(frames: usize) -> Vec<u8> {
     octets
 }
 
+/// A clip as a handset of 2003 recorded it: H.263 at QCIF and speech in 3GP.
+fn film(frames: u32, seed: u8) -> Vec<u8> {
+    let target = Target::BitRate {
+        bits_per_second: 64_000,
+        duration_us: None,
+    };
+    let mut encoder = Encoder::new(Config::new(Size::Qcif, Level::L10, target)).unwrap();
+    let (chroma, mut pictures) = (vec![seed; 88 * 72], Vec::new());
+    for number in 0..frames {
+        let shade = |at: usize| (at as u8).wrapping_mul(seed) ^ (number as u8) << 2;
+        let luma: Vec<u8> = (0..176 * 144).map(shade).collect();
+        let frame = YuvFrame::packed(Size::Qcif, &luma, &chroma, &chroma);
+        let time = u64::from(number) * 100_000;
+        if let Some(picture) = encoder.encode(&frame, time).unwrap() {
+            pictures.push(Sample {
+                dts: i64::from(number) * 100,
+                pts: i64::from(number) * 100,
+                duration: 100,
+                keyframe: picture.keyframe,
+                data: picture.data.into(),
+            });
+        }
+    }
+    let codec = TrackCodec::H263(H263Config {
+        level: 10,
+        profile: 0,
+        bit_rate: None,
+    });
+    let video = TrackInfo::video(1, codec, 1_000, Dimensions::new(176, 144));
+    let sound = Bytes::from(speech(frames as usize * 5));
+    let sound = container::read(&sound, &Limits::default()).unwrap();
+    let samples: Vec<Sample> = sound.tracks[0].samples().collect();
+    let tracks = [
+        NewTrack {
+            info: &video,
+            samples: &pictures,
+        },
+        NewTrack {
+            info: &sound.tracks[0].info,
+            samples: &samples,
+        },
+    ];
+    isobmff::write(Brand::ThreeGp4, &tracks).expect("a clip is written")
+}
+
 fn any_part() -> impl Strategy<Value = Part> {
     prop_oneof![
+        (1_u32..40, any::<u8>()).prop_map(|(frames, seed)| {
+            let name = format!("film{seed}.3gp");
+            let mut part = Part::new(
+                ContentType::new("video/3gpp").with("name", name.clone()),
+                film(frames, seed),
+            );
+            part.content_location = Some(name);
+            part
+        }),
         "[ -~äöü€Жя日]{0,200}".prop_map(|text| {
             Part::new(
                 ContentType::new("text/plain").with("charset", "utf-8"),
@@ -401,6 +489,7 @@ fn any_message() -> impl Strategy<Value = Message> {
                         let tag = match p.content_type.essence().split('/').next() {
                             Some("image") => "img",
                             Some("audio") => "audio",
+                            Some("video") => "video",
                             _ => "text",
                         };
                         format!("<par dur=\"2s\"><{tag} src=\"cid:{id}\"/></par>")

@@ -15,6 +15,7 @@ mod adapt;
 mod audio;
 mod cli;
 mod cli_pdu;
+mod clip;
 mod container;
 mod container_sound;
 mod generate;

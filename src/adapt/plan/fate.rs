@@ -1,12 +1,14 @@
 //! What happens to one part, before octets are shared.
 
 use super::Context;
+use crate::adapt::clip_choice;
 use crate::adapt::image_choice::{self, Choice};
 use crate::adapt::inspect::{Inspected, Role};
 use crate::adapt::notice::Cause;
 use crate::adapt::report::Reason;
 use crate::dimensions::Dimensions;
-use crate::media::{Format, mime};
+use crate::media::clip::ClipTarget;
+use crate::media::{Codec, Format, MediaInfo, MediaKind, mime};
 use crate::mms::{self, charset, text, vcard};
 use crate::profile::{Capabilities, DrmMethod};
 
@@ -19,6 +21,10 @@ pub enum Fate {
     Relabel(String),
     /// The picture is coded anew.
     Image(ImageJob),
+    /// The sound or the clip is coded anew.
+    Clip(ClipJob),
+    /// A still picture stands in for the clip: its first one that is worth showing.
+    Poster(ImageJob),
     /// The text is coded anew, in a charset and under a type the device takes.
     Text {
         /// The media type.
@@ -61,6 +67,37 @@ pub struct ImageJob {
     pub unless_fits: Option<Box<Fate>>,
 }
 
+/// A sound or a clip to be coded anew.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ClipJob {
+    /// What it becomes. Its octets, and whether its end is cut off, are set when octets are
+    /// shared.
+    pub target: ClipTarget,
+    /// The type name the device lists for it.
+    pub media: String,
+    /// Whether the end may be cut off where the whole does not fit.
+    pub may_cut: bool,
+    /// The still picture that stands in where not even a part of the clip fits.
+    pub poster: Option<ImageJob>,
+    /// What happens instead where the part's own octets fit the budget: it is fine as it is but
+    /// for the size of the message.
+    pub unless_fits: Option<Box<Fate>>,
+}
+
+impl ClipJob {
+    /// Whether nothing of the moving pictures is left.
+    #[must_use]
+    pub const fn is_sound(&self) -> bool {
+        self.target.video.is_none()
+    }
+
+    /// Whether nothing of the sound is left.
+    #[must_use]
+    pub const fn is_silent(&self) -> bool {
+        self.target.audio.is_none()
+    }
+}
+
 /// Decides on one part by itself, without regard to the size of the message.
 pub(super) fn decide(part: &Inspected<'_>, context: &Context<'_>) -> (Fate, Vec<Reason>) {
     match part.role {
@@ -69,7 +106,8 @@ pub(super) fn decide(part: &Inspected<'_>, context: &Context<'_>) -> (Fate, Vec<
         Role::Vcard | Role::Vcalendar => card(part, context.caps),
         Role::Image => image(part, context),
         Role::Drm => protected(part, context.caps),
-        Role::Audio | Role::Synthetic | Role::Video | Role::Other => opaque(part, context.caps),
+        Role::Audio | Role::Video => clip(part, context),
+        Role::Synthetic | Role::Other => opaque(part, context.caps),
     }
 }
 
@@ -203,7 +241,7 @@ fn image(part: &Inspected<'_>, context: &Context<'_>) -> (Fate, Vec<Reason>) {
     match job(part, context) {
         Some(job) => (Fate::Image(job), reasons),
         None => {
-            reasons.push(Reason::new("codec", "a converter", part.true_type.clone()));
+            reasons.push(unconverted(&part.true_type));
             (Fate::Drop(Cause::Unsuitable), reasons)
         }
     }
@@ -214,11 +252,16 @@ pub(super) fn job(part: &Inspected<'_>, context: &Context<'_>) -> Option<ImageJo
     if !context.registry.decodes(part.info.format) {
         return None;
     }
+    image_job(&part.info, context)
+}
+
+/// The job that makes a picture of what `info` describes.
+fn image_job(info: &MediaInfo, context: &Context<'_>) -> Option<ImageJob> {
     let Choice {
         format,
         media,
         animation,
-    } = image_choice::choose(&part.info, context.caps, context.registry)?;
+    } = image_choice::choose(info, context.caps, context.registry)?;
     let bits = context.caps.bits_per_pixel.as_ref().map(|b| b.value);
     Some(ImageJob {
         format,
@@ -230,6 +273,88 @@ pub(super) fn job(part: &Inspected<'_>, context: &Context<'_>) -> Option<ImageJo
         bits_per_pixel: bits.filter(|bits| *bits == 1),
         unless_fits: None,
     })
+}
+
+/// A sound or a clip: kept where the device takes the file and plays what is in it.
+fn clip(part: &Inspected<'_>, context: &Context<'_>) -> (Fate, Vec<Reason>) {
+    let caps = context.caps;
+    let (as_it_is, mut reasons) = opaque(part, caps);
+    if part.broken.is_some() {
+        return (as_it_is, reasons);
+    }
+    let taken = !matches!(as_it_is, Fate::Drop(_));
+    let beyond = clip_choice::coding_reason(&part.info, caps).filter(|_| taken);
+    if taken && beyond.is_none() {
+        return (as_it_is, reasons);
+    }
+    reasons.extend(beyond);
+    if let Some(job) = clip_job(part, context) {
+        if job.is_sound() && part.role == Role::Video {
+            let track = part.info.video.as_ref();
+            reasons.extend(track.map(|track| unconverted(track.codec.name())));
+        }
+        if let Some(track) = part.info.audio.as_ref().filter(|_| job.is_silent()) {
+            reasons.push(unconverted(track.codec.name()));
+        }
+        return (Fate::Clip(job), reasons);
+    }
+    if let Some(job) = poster_job(part, context) {
+        return (Fate::Poster(job), reasons);
+    }
+    // Where the device takes something that this could become, the codec is what is missing.
+    let possible = clip_choice::takes_sound(caps)
+        || (part.role == Role::Video && (caps.takes_video() || caps.takes_image()));
+    if possible {
+        let track = part.info.video.as_ref().map(|track| track.codec);
+        let codec = track.or(part.info.codec).map(Codec::name);
+        reasons.push(unconverted(codec.unwrap_or(&part.true_type)));
+    }
+    (Fate::Drop(Cause::Unsuitable), reasons)
+}
+
+fn unconverted(codec: &str) -> Reason {
+    Reason::new("codec", "one this build converts", codec)
+}
+
+/// The job that codes a sound or a clip anew, or `None` where no codec can. Of a clip whose
+/// pictures nobody decodes the sound is left.
+pub(super) fn clip_job(part: &Inspected<'_>, context: &Context<'_>) -> Option<ClipJob> {
+    let (caps, registry) = (context.caps, context.registry);
+    let limit = caps.max_message_size.as_ref().map(|size| size.value);
+    let pictures = || clip_choice::clip(&part.info, caps, registry);
+    let sound = || clip_choice::sound(&part.info, caps, registry, limit);
+    let choice = match part.role {
+        Role::Video if clip_choice::has_poster(&part.info, registry) => pictures()?,
+        Role::Video => pictures().or_else(sound)?,
+        _ => sound()?,
+    };
+    Some(ClipJob {
+        target: choice.target,
+        media: choice.media,
+        may_cut: context.policy.shorten,
+        poster: poster_job(part, context),
+        unless_fits: None,
+    })
+}
+
+/// The job that makes a still picture of a clip.
+fn poster_job(part: &Inspected<'_>, context: &Context<'_>) -> Option<ImageJob> {
+    if !clip_choice::has_poster(&part.info, context.registry) {
+        return None;
+    }
+    image_job(&still(&part.info), context)
+}
+
+/// The first picture of a clip as a photograph's header would describe it.
+pub(super) fn still(info: &MediaInfo) -> MediaInfo {
+    MediaInfo {
+        size: info
+            .size
+            .or(info.video.as_ref().and_then(|track| track.size)),
+        orientation: info.orientation,
+        frames: Some(1),
+        ..MediaInfo::new(Format::Jpeg, MediaKind::Image)
+    }
 }
 
 fn protected(part: &Inspected<'_>, caps: &Capabilities) -> (Fate, Vec<Reason>) {
@@ -285,7 +410,7 @@ fn accepted<'a>(part: &'a Inspected<'_>, caps: &'a Capabilities) -> Option<&'a s
         .or_else(|| caps.accepts(&part.true_type))
 }
 
-/// Media that no codec of this build converts: kept where accepted, else gone.
+/// Media that are not converted: kept where accepted, else gone.
 fn opaque(part: &Inspected<'_>, caps: &Capabilities) -> (Fate, Vec<Reason>) {
     let declared = part.part.content_type.media();
     let mut reasons = Vec::new();
@@ -332,7 +457,12 @@ fn not_accepted(media: &str, caps: &Capabilities) -> Reason {
                 .is_some_and(|k| k.eq_ignore_ascii_case(kind))
         })
         .collect();
-    Reason::new("MmsCcppAccept", of_kind.join(","), media)
+    let limit = if of_kind.is_empty() {
+        format!("no {kind}")
+    } else {
+        of_kind.join(",")
+    };
+    Reason::new("MmsCcppAccept", limit, media)
 }
 
 /// The charsets a device takes; UTF-8 and US-ASCII where it says nothing.

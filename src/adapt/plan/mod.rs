@@ -7,17 +7,17 @@ mod fate;
 mod fit;
 
 pub(super) use fate::charsets;
-pub use fate::{Fate, ImageJob};
+pub use fate::{ClipJob, Fate, ImageJob};
 pub(super) use fit::image_target;
 
 use std::collections::BTreeMap;
 
 use super::inspect::{Inspected, Role, inspect};
-use super::notice::{Cause, Removed, compose};
+use super::notice::{Affected, Cause, compose};
 use super::policy::Policy;
 use super::report::{Gate, Reason, SmilOutcome, Verdict};
 use crate::limits::Limits;
-use crate::media::{MediaInfo, Registry};
+use crate::media::{MediaInfo, MediaKind, Registry};
 use crate::mms::{Field, Message};
 use crate::profile::Capabilities;
 
@@ -74,14 +74,25 @@ pub fn plan(message: &Message, size_in: u64, context: Context<'_>) -> Plan {
     plan_without(message, size_in, context, &BTreeMap::new())
 }
 
-/// Plans a message whose parts in `lost` turned out to be beyond saving: execution found that
-/// they do not decode or do not shrink enough.
+/// What execution found out about a part: it does not decode, or does not shrink enough. Each
+/// later one of these leaves less of it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Setback {
+    /// The whole of it does not fit: cut it.
+    Cut,
+    /// Not even a part of it fits: show a still picture.
+    Still(Reason),
+    /// It is beyond saving.
+    Gone(Cause, Reason),
+}
+
+/// Plans a message of whose parts some met a setback.
 #[must_use]
 pub(super) fn plan_without(
     message: &Message,
     size_in: u64,
     context: Context<'_>,
-    lost: &BTreeMap<usize, (Cause, Reason)>,
+    setbacks: &BTreeMap<usize, Setback>,
 ) -> Plan {
     let inspected = inspect(message, context.limits);
     let limit = context
@@ -120,13 +131,10 @@ pub(super) fn plan_without(
     }
     for (slot, part) in plan.parts.iter_mut().zip(&inspected) {
         let (fate, reasons) = fate::decide(part, &context);
-        (slot.fate, slot.reasons) = match lost.get(&part.index) {
-            Some((cause, reason)) => (
-                Fate::Drop(*cause),
-                reasons.into_iter().chain([reason.clone()]).collect(),
-            ),
-            None => (fate, reasons),
-        };
+        (slot.fate, slot.reasons) = (fate, reasons);
+        if let Some(setback) = setbacks.get(&part.index) {
+            set_back(slot, setback);
+        }
     }
     let untouched = plan
         .parts
@@ -141,26 +149,46 @@ pub(super) fn plan_without(
     if plan.smil == SmilOutcome::Kept {
         plan.smil = SmilOutcome::Rewritten;
     }
-    fit::fit(message, &inspected, &mut plan, &context);
+    fit::fit(message, &inspected, &mut plan, &context, setbacks);
     plan
 }
 
-/// The notice for the parts of a plan that go.
-fn notice(plan: &Plan, message: &Message, context: &Context<'_>) -> Option<String> {
+/// Lets a part be less than was planned. A part that is kept is not concerned: it is as small as
+/// it came.
+fn set_back(slot: &mut PartPlan, setback: &Setback) {
+    match (setback, &mut slot.fate) {
+        (Setback::Gone(cause, reason), fate) => {
+            *fate = Fate::Drop(*cause);
+            slot.reasons.push(reason.clone());
+        }
+        (Setback::Cut, Fate::Clip(job)) => job.target.may_cut = job.may_cut,
+        (Setback::Still(reason), Fate::Clip(job)) => {
+            slot.reasons.push(reason.clone());
+            slot.fate = match job.poster.take() {
+                Some(poster) => Fate::Poster(poster),
+                None => Fate::Drop(Cause::TooLarge),
+            };
+        }
+        _ => {}
+    }
+}
+
+/// The notice for the parts of a plan that go or are not whole.
+pub(super) fn notice(plan: &Plan, message: &Message, context: &Context<'_>) -> Option<String> {
     if !context.policy.notices {
         return None;
     }
-    let removed: Vec<Removed> = plan
+    let affected: Vec<Affected> = plan
         .parts
         .iter()
         .zip(&message.body.parts)
-        .filter_map(|(planned, part)| match planned.fate {
-            Fate::Drop(cause) if planned.role != Role::Presentation => Some(Removed {
+        .flat_map(|(planned, part)| {
+            let kinds = lessened(planned);
+            kinds.into_iter().map(|(kind, cause)| Affected {
                 name: part.name().map(str::to_owned),
-                kind: planned.role.kind(),
+                kind,
                 cause,
-            }),
-            _ => None,
+            })
         })
         .collect();
     let languages = context
@@ -170,11 +198,33 @@ fn notice(plan: &Plan, message: &Message, context: &Context<'_>) -> Option<Strin
         .map(|l| l.value.as_slice())
         .unwrap_or_default();
     compose(
-        &removed,
+        &affected,
         languages,
         &context.policy.language,
         context.policy.link.as_deref(),
     )
+}
+
+/// What of a part a notice speaks of.
+pub(super) fn lessened(planned: &PartPlan) -> Vec<(MediaKind, Cause)> {
+    let kind = planned.role.kind();
+    match &planned.fate {
+        Fate::Drop(cause) if planned.role != Role::Presentation => vec![(kind, *cause)],
+        Fate::Poster(_) => vec![(kind, Cause::Still)],
+        Fate::Clip(job) => {
+            let mut found = Vec::new();
+            if job.is_sound() && planned.role == Role::Video {
+                found.push((kind, Cause::Unsuitable));
+            } else if job.is_silent() && planned.info.audio.is_some() {
+                found.push((MediaKind::Audio, Cause::Unsuitable));
+            }
+            if job.target.may_cut {
+                found.push((kind, Cause::Shortened));
+            }
+            found
+        }
+        _ => Vec::new(),
+    }
 }
 
 fn keep(inspected: &Inspected<'_>) -> PartPlan {

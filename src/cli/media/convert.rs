@@ -5,11 +5,13 @@ use std::path::{Path, PathBuf};
 use bytes::Bytes;
 use serde_json::{Value, json};
 
-use crate::cli::{CliError, Exit, io};
+use super::convert_clip;
+use crate::cli::codecs::CodecArgs;
+use crate::cli::{CliError, Exit, io, progress};
 use crate::dimensions::Dimensions;
 use crate::limits::Limits;
-use crate::media::image::{Converted, ImageTarget, convert};
-use crate::media::{Cancel, Format, MediaError, MediaInfo, MediaKind, Registry, mime, probe};
+use crate::media::image::{Converted, ImageTarget, Source, convert};
+use crate::media::{Cancel, Format, MediaError, MediaInfo, MediaKind, Registry, clip, mime, probe};
 
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
@@ -17,43 +19,75 @@ Examples:
   remold media convert holiday.jpg -o small.jpg --max-image 640x480 --max-size 30000
   remold media convert wave.gif -o small.gif --max-size 45000
   remold media convert logo.png -o logo.wbmp --max-image 96x64
-  remold media convert photo.jpg -o - --type image/jpeg --quality 80 > small.jpg")]
+  remold media convert photo.jpg -o - --type image/jpeg --quality 80 > small.jpg
+  remold media convert holiday.mp4 -o holiday.3gp --max-size 300000
+  remold media convert holiday.mov -o small.mp4 --max-image 320x240 --fps 15 --bitrate 200000
+  remold media convert holiday.mp4 -o holiday.3gp --max-size 95000 --cut
+  remold media convert holiday.mp4 -o still.jpg --max-image 320x240
+  remold media convert memo.m4a -o memo.amr
+  remold media convert song.flac -o song.mp3 --bitrate 96000
+  remold media convert memo.ogg -o memo.wav --sample-rate 8000 --channels 1
+
+Codecs of sound: amr-nb, amr-wb, aac-lc, mp3, opus, pcm. Of moving pictures: h263, mpeg4-visual,
+h264, av1. Without a codec the format decides: 3gp and 3g2 get h263 with amr-nb, mp4 gets h264
+with aac-lc.")]
 pub(super) struct Args {
     /// The medium to convert; - is stdin
-    input: PathBuf,
+    pub(super) input: PathBuf,
     /// Where to write the result; - is stdout
     #[arg(short, long, value_name = "OUT")]
-    output: PathBuf,
+    pub(super) output: PathBuf,
     /// Media type or extension to make; without it the extension of OUT decides
     #[arg(long = "type", value_name = "TYPE")]
-    media_type: Option<String>,
+    pub(super) media_type: Option<String>,
     /// The most bytes the result may have
     #[arg(long, value_name = "BYTES")]
-    max_size: Option<u64>,
+    pub(super) max_size: Option<u64>,
     /// The box to fit, either way round
     #[arg(long, value_name = "WxH", value_parser = parse_box)]
-    max_image: Option<Dimensions>,
+    pub(super) max_image: Option<Dimensions>,
     /// The highest quality, on JPEG's usual scale
     #[arg(long, value_name = "1..100", value_parser = clap::value_parser!(u8).range(1..=100))]
-    quality: Option<u8>,
-    /// Codec of the sound
+    pub(super) quality: Option<u8>,
+    /// Codec of the sound; `none` leaves it out
     #[arg(long, value_name = "C")]
-    audio_codec: Option<String>,
-    /// Codec of the moving pictures
+    pub(super) audio_codec: Option<String>,
+    /// Codec of the moving pictures; `none` leaves them out
     #[arg(long, value_name = "C")]
-    video_codec: Option<String>,
-    /// Bits per second
-    #[arg(long, value_name = "BPS")]
-    bitrate: Option<u64>,
-    /// Frames per second
-    #[arg(long, value_name = "N")]
-    fps: Option<u32>,
+    pub(super) video_codec: Option<String>,
+    /// The most bits per second: of the pictures of a clip, of a sound alone
+    #[arg(long, value_name = "BPS", value_parser = clap::value_parser!(u64).range(1..))]
+    pub(super) bitrate: Option<u64>,
+    /// The most frames per second
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=240))]
+    pub(super) fps: Option<u32>,
+    /// The most samples of sound per second
+    #[arg(long, value_name = "HZ", value_parser = clap::value_parser!(u32).range(8_000..=192_000))]
+    pub(super) sample_rate: Option<u32>,
+    /// The most channels of sound
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=2))]
+    pub(super) channels: Option<u16>,
+    /// Cut off the end of a sound or clip that does not fit whole
+    #[arg(long)]
+    pub(super) cut: bool,
     /// Print a report as one JSON object, on stderr where the result goes to stdout
     #[arg(long)]
     json: bool,
     /// Replace OUT where it exists
     #[arg(long)]
     force: bool,
+    #[command(flatten)]
+    codecs: CodecArgs,
+}
+
+/// What a conversion gave.
+pub(super) struct Outcome {
+    /// The file.
+    pub(super) bytes: Bytes,
+    /// What is said of it.
+    pub(super) report: Value,
+    /// What was wrong and did not stop it.
+    pub(super) warnings: Vec<String>,
 }
 
 pub(super) fn run(args: Args) -> Result<Exit, CliError> {
@@ -71,9 +105,42 @@ fn run_with(args: &Args, limits: &Limits) -> Result<Exit, CliError> {
             .in_file(name.clone())
             .at(error.offset)
     })?;
-    let registry = Registry::builtin();
+    let registry = args.codecs.registry()?;
     convertible(&info, format, &registry).map_err(|error| error.in_file(name.clone()))?;
-    options_apply(args)?;
+    options_apply(args, format)?;
+    let bar = progress::for_octets(data.len());
+    let outcome = if format.kind() == MediaKind::Image {
+        picture(args, &data, &info, format, &registry, limits)
+    } else {
+        convert_clip::run(args, &data, &info, format, &registry, limits)
+    };
+    bar.finish_and_clear();
+    let outcome = outcome.map_err(|error| error.in_file(name.clone()))?;
+    io::write_output_atomic(&args.output, &outcome.bytes, args.force)?;
+    if args.json {
+        let report = format!("{:#}\n", outcome.report);
+        if io::is_dash(&args.output) {
+            eprint!("{report}");
+        } else {
+            io::print(report)?;
+        }
+    } else {
+        for warning in &outcome.warnings {
+            eprintln!("remold: {name}: warning: {warning}");
+        }
+    }
+    Ok(Exit::Done)
+}
+
+/// A picture of a picture, or of a clip.
+fn picture(
+    args: &Args,
+    data: &Bytes,
+    info: &MediaInfo,
+    format: Format,
+    registry: &Registry,
+    limits: &Limits,
+) -> Result<Outcome, CliError> {
     let target = ImageTarget {
         format,
         max_box: args.max_image,
@@ -82,26 +149,32 @@ fn run_with(args: &Args, limits: &Limits) -> Result<Exit, CliError> {
         animation: true,
         bits_per_pixel: None,
     };
-    let converted = convert(&data, &info, &target, &registry, limits, &Cancel::new())
-        .map_err(|error| blame(&error).in_file(name.clone()))?;
+    let cancel = Cancel::new();
+    let converted = if info.kind == MediaKind::Image {
+        convert(data, info, &target, registry, limits, &cancel)
+    } else {
+        clip::poster(data, registry, limits, &cancel)
+            .and_then(|still| Source::of_picture(still, registry).encode(&target, &cancel))
+            .map(|encoded| Converted::Made {
+                encoded,
+                warnings: Vec::new(),
+            })
+    };
+    let converted = converted.map_err(|error| blame(&error))?;
     let bytes = match &converted {
         Converted::Kept => data.clone(),
         Converted::Made { encoded, .. } => Bytes::copy_from_slice(&encoded.bytes),
     };
-    io::write_output_atomic(&args.output, &bytes, args.force)?;
-    if args.json {
-        let report = format!("{:#}\n", report(args, &data, &info, &converted));
-        if io::is_dash(&args.output) {
-            eprint!("{report}");
-        } else {
-            io::print(report)?;
-        }
-    } else if let Converted::Made { warnings, .. } = &converted {
-        for warning in warnings {
-            eprintln!("remold: {name}: warning: {warning}");
-        }
-    }
-    Ok(Exit::Done)
+    let report = report(args, data, info, &converted);
+    let warnings = match converted {
+        Converted::Kept => Vec::new(),
+        Converted::Made { warnings, .. } => warnings,
+    };
+    Ok(Outcome {
+        bytes,
+        report,
+        warnings,
+    })
 }
 
 /// The format asked for.
@@ -123,40 +196,54 @@ fn extension(path: &Path) -> Option<&str> {
     path.extension()?.to_str()
 }
 
-/// Refuses what no codec of this build does, saying which half is missing.
+/// Refuses what no codec of this build does, saying which half is missing. Of sounds and clips the
+/// codecs are known only when the file is opened.
 fn convertible(info: &MediaInfo, to: Format, registry: &Registry) -> Result<(), CliError> {
     let refuse = |message: String| Err(CliError::new(Exit::Refused, message));
-    if info.kind != MediaKind::Image {
-        let kind = info.kind.name();
-        return refuse(format!("this build converts pictures, and this is {kind}"));
+    let kind = info.kind.name();
+    match (info.kind, to.kind()) {
+        (MediaKind::Image, MediaKind::Image) if !registry.decodes(info.format) => {
+            refuse(format!("this build cannot read {}", info.format.name()))
+        }
+        (MediaKind::Image | MediaKind::Video, MediaKind::Image) if !registry.encodes(to) => {
+            refuse(format!("this build cannot write {}", to.name()))
+        }
+        (MediaKind::Image | MediaKind::Video, MediaKind::Image)
+        | (MediaKind::Audio | MediaKind::Video, MediaKind::Audio | MediaKind::Video) => Ok(()),
+        (MediaKind::Image | MediaKind::Audio, _) => {
+            refuse(format!("{kind} does not become {}", to.name()))
+        }
+        _ => refuse(format!(
+            "this build converts pictures, sound and video, and this is {kind}"
+        )),
     }
-    if !registry.decodes(info.format) {
-        return refuse(format!("this build cannot read {}", info.format.name()));
-    }
-    if !registry.encodes(to) {
-        return refuse(format!("this build cannot write {}", to.name()));
-    }
-    Ok(())
 }
 
-/// Refuses options that say nothing about a picture.
-fn options_apply(args: &Args) -> Result<(), CliError> {
+/// Refuses options that say nothing about what is made.
+fn options_apply(args: &Args, to: Format) -> Result<(), CliError> {
+    let picture = to.kind() == MediaKind::Image;
+    let sound = to.kind() == MediaKind::Audio;
     let given = [
-        ("--audio-codec", args.audio_codec.is_some()),
-        ("--video-codec", args.video_codec.is_some()),
-        ("--bitrate", args.bitrate.is_some()),
-        ("--fps", args.fps.is_some()),
+        ("--audio-codec", args.audio_codec.is_some() && picture),
+        ("--video-codec", args.video_codec.is_some() && picture),
+        ("--bitrate", args.bitrate.is_some() && picture),
+        ("--fps", args.fps.is_some() && (picture || sound)),
+        ("--sample-rate", args.sample_rate.is_some() && picture),
+        ("--channels", args.channels.is_some() && picture),
+        ("--cut", args.cut && picture),
+        ("--quality", args.quality.is_some() && !picture),
+        ("--max-image", args.max_image.is_some() && sound),
     ];
     match given.into_iter().find(|(_, given)| *given) {
         Some((option, _)) => Err(CliError::new(
             Exit::Usage,
-            format!("{option} does not apply to a picture"),
+            format!("{option} does not apply to {}", to.name()),
         )),
         None => Ok(()),
     }
 }
 
-fn blame(error: &MediaError) -> CliError {
+pub(super) fn blame(error: &MediaError) -> CliError {
     let exit = match error {
         MediaError::Unsupported { .. } | MediaError::TargetTooSmall { .. } => Exit::Refused,
         MediaError::Cancelled => Exit::Interrupted,
@@ -229,9 +316,20 @@ mod tests {
     #[test]
     fn what_cannot_be_converted_is_refused_by_name() {
         let registry = Registry::builtin();
-        let sound = MediaInfo::new(Format::Amr, MediaKind::Audio);
-        let error = convertible(&sound, Format::Jpeg, &registry).unwrap_err();
-        assert_eq!(error.exit, Exit::Refused);
+        for (kind, format, to) in [
+            (MediaKind::Audio, Format::Amr, Format::Jpeg),
+            (MediaKind::Image, Format::Png, Format::Mp4),
+            (MediaKind::Synthetic, Format::Midi, Format::Amr),
+            (MediaKind::Text, Format::Text, Format::Jpeg),
+        ] {
+            let info = MediaInfo::new(format, kind);
+            let error = convertible(&info, to, &registry).unwrap_err();
+            assert_eq!(error.exit, Exit::Refused, "{format:?}");
+        }
+        let clip = MediaInfo::new(Format::Mp4, MediaKind::Video);
+        for to in [Format::Jpeg, Format::ThreeGp, Format::Amr] {
+            assert!(convertible(&clip, to, &registry).is_ok(), "{to:?}");
+        }
         let heic = MediaInfo::new(Format::Heic, MediaKind::Image);
         let error = convertible(&heic, Format::Jpeg, &registry).unwrap_err();
         assert!(error.message.contains("cannot read"), "{}", error.message);

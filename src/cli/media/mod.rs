@@ -1,6 +1,7 @@
 //! `remold media`: one medium, without a message around it.
 
 mod convert;
+mod convert_clip;
 mod probe;
 
 use clap::Subcommand;

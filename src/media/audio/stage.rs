@@ -8,13 +8,13 @@ use crate::media::info::{Codec, Format};
 use crate::media::picture::{Packet, PcmBlock};
 
 /// What decodes a packet without looking at the next.
-pub(super) trait DecodePacket {
+pub(super) trait DecodePacket: Send {
     /// The sound of one packet. A block without samples is dropped.
     fn decode(&mut self, packet: &Packet) -> Result<PcmBlock, MediaError>;
 }
 
 /// What encodes frames of one fixed size.
-pub(super) trait EncodeFrame {
+pub(super) trait EncodeFrame: Send {
     /// The packets that are ready once `frame`, interleaved and whole, has come.
     fn encode(&mut self, frame: &[i16]) -> Result<Vec<Vec<u8>>, MediaError>;
 

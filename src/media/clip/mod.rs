@@ -1,4 +1,15 @@
 //! A whole clip or sound: container in, container out, under a number of octets.
+//!
+//! [`convert`] reads the tracks, decides what becomes of each ([`share`]), makes sound and
+//! pictures beside each other, and writes the file. [`estimate`] makes the same decisions from a
+//! header alone.
+
+mod estimate;
+mod file;
+mod level;
+mod make;
+mod share;
+mod side;
 
 use bytes::Bytes;
 
@@ -9,6 +20,10 @@ use super::info::{Format, MediaInfo};
 use super::registry::Registry;
 use super::video::VideoTarget;
 use crate::limits::Limits;
+
+pub use estimate::{Point, estimate};
+pub use make::poster;
+pub use side::{Excess, pictures_excess, sound_excess};
 
 /// What a clip or a sound is to become. Every bound is met, or there is an error.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -21,8 +36,26 @@ pub struct ClipTarget {
     pub audio: Option<AudioTarget>,
     /// The most octets of the file.
     pub max_bytes: Option<u64>,
+    /// The longest the device plays, in microseconds. What is longer is cut, or too much where
+    /// [`may_cut`](Self::may_cut) is not set.
+    pub max_us: Option<u64>,
     /// Whether the end may be cut off where the whole does not fit at a quality worth having.
     pub may_cut: bool,
+}
+
+impl ClipTarget {
+    /// A file of a format without any track yet and without a bound.
+    #[must_use]
+    pub const fn new(format: Format) -> Self {
+        Self {
+            format,
+            video: None,
+            audio: None,
+            max_bytes: None,
+            max_us: None,
+            may_cut: false,
+        }
+    }
 }
 
 /// A clip or sound that was made.
@@ -36,7 +69,8 @@ pub struct Clip {
     pub duration_us: u64,
     /// Playing time of the source where the end was cut off.
     pub cut_from_us: Option<u64>,
-    /// Times the pictures were encoded: 0 where the tracks were copied, 1, or 2 with a correction.
+    /// Times the pictures, or a sound without pictures, were encoded: 0 where the tracks were
+    /// copied, 1, or 2 with a correction.
     pub encodes: u32,
     /// What was met on the way and did not stop it.
     pub warnings: Vec<String>,
@@ -44,6 +78,9 @@ pub struct Clip {
 
 /// Makes a clip or a sound. A track that already is what the target asks, and small enough, is
 /// copied and not coded anew; sound and pictures are made beside each other.
+///
+/// A track that the target wants and the source lacks is left out; so is a sound that nobody can
+/// decode, with a warning, where there are pictures.
 ///
 /// # Errors
 ///
@@ -56,25 +93,8 @@ pub fn convert(
     limits: &Limits,
     cancel: &Cancel,
 ) -> Result<Clip, MediaError> {
-    let _ = (data, target, registry, limits, cancel);
-    Err(MediaError::unsupported("clips"))
+    make::convert(data, target, registry, limits, cancel)
 }
 
-/// One size a clip could come out at.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Point {
-    /// Octets of the file.
-    pub bytes: u64,
-    /// How good it is, 0 to 1. It only ranks choices.
-    pub quality: f32,
-    /// Whether the end is cut off.
-    pub cut: bool,
-}
-
-/// Points from the smallest that is still of use to the best that `target` allows, from the header
-/// alone, each larger and better than the one before. [`ClipTarget::max_bytes`] is not looked at.
-#[must_use]
-pub fn estimate(info: &MediaInfo, target: &ClipTarget) -> Vec<Point> {
-    let _ = (info, target);
-    Vec::new()
-}
+#[cfg(test)]
+mod tests;

@@ -73,6 +73,23 @@ impl Source {
         Self::read(data, registry, options, shrink_to)
     }
 
+    /// A picture that is in memory already, upright and sRGB.
+    #[must_use]
+    pub fn of_picture(picture: Picture, registry: &Registry) -> Self {
+        let size = picture.size();
+        Self {
+            frames: vec![Frame {
+                picture,
+                delay_ms: 0,
+            }],
+            plays: Plays::Times(1),
+            size,
+            original: size,
+            registry: registry.clone(),
+            warnings: Vec::new(),
+        }
+    }
+
     fn read(
         data: &Bytes,
         registry: &Registry,

@@ -53,6 +53,22 @@ impl Smil {
         true
     }
 
+    /// Adds a text that shows `src` to a slide that has none; whether it is there now. It is not
+    /// where the layout has no region for text.
+    pub fn add_text(&mut self, slide: usize, src: &str) -> bool {
+        let node = self.slide_nodes().get(slide).copied();
+        let (Some(node), None) = (node, self.text_of_slide(slide)) else {
+            return false;
+        };
+        let Some(region) = self.text_region() else {
+            return false;
+        };
+        let text = self.append_element(node, "text");
+        self.set_attribute(text, "src", src);
+        self.set_attribute(text, "region", &region);
+        true
+    }
+
     fn shows_anything(&self, node: usize) -> bool {
         let mut open = vec![node];
         while let Some(node) = open.pop() {

@@ -1,0 +1,58 @@
+//! The options that switch codecs on and off.
+
+use super::{CliError, Exit};
+use crate::media::Registry;
+
+/// Which codecs may be used.
+#[derive(Debug, Clone, Default, clap::Args)]
+#[command(next_help_heading = "Codecs")]
+pub(crate) struct CodecArgs {
+    /// Switch a codec on that is off, such as rav1d, which decodes AV1; may be repeated
+    #[arg(long, value_name = "CODEC")]
+    enable: Vec<String>,
+    /// Switch a codec off, by its name; may be repeated
+    #[arg(long, value_name = "CODEC")]
+    disable: Vec<String>,
+}
+
+impl CodecArgs {
+    /// The built-in codecs, switched as these options say.
+    ///
+    /// # Errors
+    ///
+    /// [`Exit::Usage`] for a name that no codec has; the message lists those there are.
+    pub(crate) fn registry(&self) -> Result<Registry, CliError> {
+        let mut registry = Registry::builtin();
+        let on = self.enable.iter().map(|name| (name, true));
+        let off = self.disable.iter().map(|name| (name, false));
+        for (name, enabled) in on.chain(off) {
+            if !registry.set_enabled(name, enabled) {
+                let names: Vec<String> = registry.names().into_keys().collect();
+                let message = format!("no codec is called {name}; there are {}", names.join(", "));
+                return Err(CliError::new(Exit::Usage, message));
+            }
+        }
+        Ok(registry)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::media::Format;
+
+    #[test]
+    fn codecs_are_switched_by_name_and_unknown_names_are_listed() {
+        let mut args = CodecArgs {
+            disable: vec!["gif".to_owned()],
+            ..CodecArgs::default()
+        };
+        let all = Registry::builtin().names();
+        assert!(all.len() >= 4 && all.contains_key("gif"), "{all:?}");
+        assert!(!args.registry().unwrap().encodes(Format::Gif));
+        args.enable.push("no-such".to_owned());
+        let error = args.registry().unwrap_err();
+        assert_eq!(error.exit, Exit::Usage);
+        assert!(error.message.contains("no-such") && error.message.contains("gif"));
+    }
+}

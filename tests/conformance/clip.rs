@@ -1,0 +1,481 @@
+//! Sounds and clips on devices: every file of the corpus on phones of all ages, judged by ffmpeg.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::time::Duration;
+
+use bytes::Bytes;
+use rayon::prelude::*;
+use remold::Limits;
+use remold::adapt::report::{ActionName, Verdict};
+use remold::adapt::{Adapted, Context, Engine, Policy, adapt, weight};
+use remold::media::{self, Cancel, MediaInfo, MediaKind, Registry, mime};
+use remold::mms::{Body, ContentType, Headers, Message, Part};
+use remold::profile::{Capabilities, Resolution, Source, Sourced, classes};
+use serde_json::Value;
+
+use crate::support::{corpus, files, tool};
+
+/// A folder of its own for one test, gone afterwards.
+struct Scratch(PathBuf);
+
+impl Scratch {
+    fn new(name: &str) -> Self {
+        let folder = std::env::temp_dir().join(format!("remold-{}-{name}", std::process::id()));
+        std::fs::create_dir_all(&folder).expect("a scratch folder");
+        Self(folder)
+    }
+}
+
+impl Drop for Scratch {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_dir_all(&self.0);
+    }
+}
+
+/// A file of the corpus and what it is.
+struct Medium {
+    path: PathBuf,
+    name: String,
+    data: Bytes,
+    info: MediaInfo,
+}
+
+fn media_corpus() -> Vec<Medium> {
+    let Some(folder) = corpus("media") else {
+        return Vec::new();
+    };
+    let mut found = Vec::new();
+    for path in files(&folder) {
+        let data = Bytes::from(std::fs::read(&path).unwrap());
+        let Ok(info) = media::probe(&data, &Limits::default()) else {
+            continue;
+        };
+        if !matches!(info.kind, MediaKind::Audio | MediaKind::Video) {
+            continue;
+        }
+        let name = path.file_name().unwrap().to_string_lossy().into_owned();
+        found.push(Medium {
+            path,
+            name,
+            data,
+            info,
+        });
+    }
+    assert!(found.len() >= 12, "the corpus has sounds and clips");
+    found
+}
+
+fn device(id: &str) -> Capabilities {
+    Resolution::by_id(id).expect("a class").capabilities
+}
+
+fn message(medium: &Medium) -> Message {
+    let media = mime::media_type(&medium.info);
+    let mut part = Part::new(
+        ContentType::new(media).with("name", medium.name.clone()),
+        medium.data.clone(),
+    );
+    part.content_location = Some(medium.name.clone());
+    let mut text = Part::new(
+        ContentType::new("text/plain").with("charset", "utf-8"),
+        "Listen and look",
+    );
+    text.content_location = Some("text.txt".to_owned());
+    Message {
+        headers: Headers::new(),
+        body: Body {
+            content_type: ContentType::new("application/vnd.wap.multipart.mixed"),
+            parts: vec![text, part],
+        },
+    }
+}
+
+fn registry() -> Registry {
+    let mut registry = Registry::builtin();
+    assert!(registry.set_enabled("rav1d", true));
+    registry
+}
+
+fn carry_out(message: &Message, caps: &Capabilities) -> Adapted {
+    let (policy, registry, limits) = (Policy::default(), registry(), Limits::default());
+    let cancel = Cancel::new();
+    let engine = Engine {
+        context: Context {
+            caps,
+            policy: &policy,
+            registry: &registry,
+            limits: &limits,
+        },
+        cancel: &cancel,
+        now: &|| Duration::ZERO,
+    };
+    adapt(message, weight(message), engine).expect("nobody cancels")
+}
+
+/// What ffprobe says of a file.
+struct Probed(Value);
+
+impl Probed {
+    fn of(path: &Path) -> Self {
+        let output = Command::new("ffprobe")
+            .args(["-v", "error", "-of", "json", "-show_streams", "-show_format"])
+            .arg(path)
+            .output()
+            .unwrap();
+        Self(serde_json::from_slice(&output.stdout).unwrap())
+    }
+
+    fn stream(&self, kind: &str) -> Option<&Value> {
+        let streams = self.0["streams"].as_array()?;
+        streams.iter().find(|stream| stream["codec_type"] == kind)
+    }
+
+    fn text(&self, kind: &str, field: &str) -> Option<&str> {
+        self.stream(kind)?[field].as_str()
+    }
+
+    fn seconds(&self, kind: &str) -> Option<f64> {
+        let stream = self.stream(kind)?;
+        let length = stream["duration"].as_str().map(str::to_owned);
+        length
+            .or_else(|| Some(self.0["format"]["duration"].as_str()?.to_owned()))?
+            .parse()
+            .ok()
+    }
+
+    fn brand(&self) -> Option<&str> {
+        self.0["format"]["tags"]["major_brand"].as_str()
+    }
+
+    fn frame_seconds(&self) -> f64 {
+        let rate = self.text("video", "avg_frame_rate").unwrap_or("25/1");
+        let (over, under) = rate.split_once('/').unwrap();
+        under.parse::<f64>().unwrap() / over.parse::<f64>().unwrap().max(1.0)
+    }
+}
+
+/// What ffmpeg complains of while it decodes the whole file.
+fn complaints(path: &Path) -> String {
+    let output = Command::new("ffmpeg")
+        .args(["-v", "error", "-i"])
+        .arg(path)
+        .args(["-f", "null", "-"])
+        .output()
+        .unwrap();
+    String::from_utf8_lossy(&output.stderr).into_owned()
+}
+
+/// The length of a sound in seconds by decoding it: headers of MP3 and AMR only let one guess.
+fn decoded_seconds(path: &Path) -> f64 {
+    let output = Command::new("ffmpeg")
+        .args(["-v", "quiet", "-i"])
+        .arg(path)
+        .args(["-map", "0:a:0", "-ac", "1", "-ar", "8000", "-f", "s16le", "-"])
+        .output()
+        .unwrap();
+    output.stdout.len() as f64 / 16_000.0
+}
+
+/// A frame of a file as a small grey picture of this size, upright, black bars included.
+fn grey(path: &Path, at: f64, width: u64, height: u64) -> Vec<f64> {
+    let fit = format!(
+        "scale=iw*sar:ih,scale={width}:{height}:force_original_aspect_ratio=decrease,\
+         pad={width}:{height}:(ow-iw)/2:(oh-ih)/2,scale=32:32,format=gray"
+    );
+    let output = Command::new("ffmpeg")
+        .args(["-v", "error", "-ss", &at.to_string(), "-i"])
+        .arg(path)
+        .args(["-frames:v", "1", "-vf", &fit, "-f", "rawvideo", "-"])
+        .output()
+        .unwrap();
+    output.stdout.iter().map(|&grey| f64::from(grey)).collect()
+}
+
+/// How alike two pictures are: the correlation of their pixels.
+fn likeness(one: &[f64], other: &[f64]) -> f64 {
+    assert!(!one.is_empty() && one.len() == other.len());
+    let mean = |of: &[f64]| of.iter().sum::<f64>() / of.len() as f64;
+    let (a, b) = (mean(one), mean(other));
+    let (mut both, mut left, mut right) = (0.0, 0.0, 0.0);
+    for (x, y) in one.iter().zip(other) {
+        both += (x - a) * (y - b);
+        left += (x - a).powi(2);
+        right += (y - b).powi(2);
+    }
+    both / (left * right).sqrt().max(1e-9)
+}
+
+/// What phones of a class play in a clip: codecs of pictures, of sound, brands.
+fn plays(id: &str) -> (&'static [&'static str], &'static [&'static str], &'static [&'static str]) {
+    match id {
+        "android-generic" | "android-wvga" | "eu-flagship-2015" | "ios-generic" | "kaios"
+        | "max-observed" | "qvga-600k" | "smartphone-1080p" | "smartphone-qhd" | "us-1mb"
+        | "us-flagship-2014" | "wp10" => (&["h264"], &["aac"], &["mp42", "3gp6"]),
+        _ => (&["h263"], &["amr_nb"], &["3gp4"]),
+    }
+}
+
+/// Judges the medium that a device gets. Says in a sentence what is wrong.
+fn judge(
+    medium: &Medium,
+    caps: &Capabilities,
+    adapted: &Adapted,
+    folder: &Path,
+) -> Result<String, String> {
+    let report = &adapted.report;
+    let part = &report.parts[1];
+    let Some(message) = &adapted.message else {
+        return Err(format!("refused: {:?}", report.warnings));
+    };
+    let size = weight(message);
+    let limit = caps.max_message_size.as_ref().unwrap().value;
+    if size > limit {
+        return Err(format!("{size} octets for {limit}"));
+    }
+    if report.verdict == Verdict::Unchanged || part.action == ActionName::Keep {
+        return Ok("kept".to_owned());
+    }
+    if part.action == ActionName::Drop {
+        return if part.reasons.is_empty() || report.notices.is_empty() {
+            Err("gone without a word".to_owned())
+        } else {
+            Ok("gone".to_owned())
+        };
+    }
+    let type_out = part.type_out.as_deref().unwrap_or_default();
+    let out = message
+        .body
+        .parts
+        .iter()
+        .find(|part| part.content_type.is(type_out))
+        .ok_or("the part is not there")?;
+    let extension = mime::extension(&media::probe(&out.data, &Limits::default()).unwrap());
+    let path = folder.join(format!("{}-{}.{extension}", medium.name, caps.id));
+    std::fs::write(&path, &out.data).unwrap();
+    let said = complaints(&path);
+    // The decoder of ffmpeg does not know the silence of AMR, which a copied track may have.
+    if !said.is_empty() && !(said.contains("amrnb") && !complaints(&medium.path).is_empty()) {
+        return Err(format!("ffmpeg: {said}"));
+    }
+    if type_out.starts_with("image/") {
+        return if report.notices.is_empty() {
+            Err("a still picture without a word".to_owned())
+        } else {
+            Ok("still".to_owned())
+        };
+    }
+    let cut = report.notices.iter().any(|text| text.contains("cut off"));
+    check_shape(medium, caps, &path, cut)?;
+    let kind = if out.content_type.essence().starts_with("video/") {
+        "clip"
+    } else {
+        "sound"
+    };
+    Ok(if cut { format!("{kind}, cut") } else { kind.to_owned() })
+}
+
+fn check_shape(
+    medium: &Medium,
+    caps: &Capabilities,
+    path: &Path,
+    cut: bool,
+) -> Result<(), String> {
+    let (was, is) = (Probed::of(&medium.path), Probed::of(path));
+    if is.stream("video").is_none() {
+        let (was, is) = (decoded_seconds(&medium.path), decoded_seconds(path));
+        // A codec's frame more or less, and what ffmpeg leaves in of an encoder's priming.
+        if !cut && (was - is).abs() > 0.15 {
+            return Err(format!("{is} s of sound where there were {was}"));
+        }
+        return Ok(());
+    }
+    let (pictures, sounds, brands) = plays(&caps.id);
+    let codec = is.text("video", "codec_name").unwrap_or_default();
+    if !pictures.contains(&codec) {
+        return Err(format!("{codec} for {}", caps.id));
+    }
+    let sound = is.text("audio", "codec_name");
+    if sound.is_some_and(|sound| !sounds.contains(&sound)) {
+        return Err(format!("{sound:?} for {}", caps.id));
+    }
+    if was.stream("audio").is_some() && sound.is_none() {
+        return Err("the sound is lost".to_owned());
+    }
+    if is.brand().is_some_and(|brand| !brands.contains(&brand)) {
+        return Err(format!("brand {:?}", is.brand()));
+    }
+    let side = |name: &str| is.stream("video").unwrap()[name].as_u64().unwrap();
+    let (width, height) = (side("width"), side("height"));
+    let screen = caps.screen.as_ref().unwrap().value;
+    let held = screen.holds(remold::Dimensions::new(width as u32, height as u32));
+    if !held && (width, height) != (176, 144) {
+        return Err(format!("{width}x{height} for a screen of {screen}"));
+    }
+    if codec == "h263" && !matches!((width, height), (176, 144) | (128, 96) | (352, 288)) {
+        return Err(format!("H.263 of {width}x{height}"));
+    }
+    if cut {
+        return Ok(());
+    }
+    let (frame, old_frame) = (is.frame_seconds(), was.frame_seconds());
+    let span = |probed: &Probed, kind: &str| probed.seconds(kind);
+    if let (Some(old), Some(new)) = (span(&was, "video"), span(&is, "video"))
+        && (old - new).abs() > frame.max(old_frame) + 0.001
+    {
+        return Err(format!("{new} s of pictures where there were {old}"));
+    }
+    if let (Some(v), Some(a), Some(ov), Some(oa)) = (
+        span(&is, "video"),
+        span(&is, "audio"),
+        span(&was, "video"),
+        span(&was, "audio"),
+    ) && ((v - a) - (ov - oa)).abs() > 0.040
+    {
+        return Err(format!("ends {v} and {a} where they were {ov} and {oa}"));
+    }
+    for at in [0.6, 1.4] {
+        let old = grey(&medium.path, at, width, height);
+        let new = grey(path, at, width, height);
+        let likeness = likeness(&old, &new);
+        if likeness < 0.85 {
+            return Err(format!("at {at} s the picture is another: {likeness:.2}"));
+        }
+    }
+    Ok(())
+}
+
+/// The classes whose phones play anything.
+fn classes_with_media() -> Vec<&'static str> {
+    classes::class_ids()
+        .filter(|id| {
+            let caps = device(id);
+            caps.takes_audio() || caps.takes_video()
+        })
+        .collect()
+}
+
+/// Which device each file is tried on: a few that together are all, or every one where
+/// `REMOLD_ALL_CLIPS` is set.
+fn pairs(media: &[Medium]) -> Vec<(usize, &'static str)> {
+    let ids = classes_with_media();
+    if std::env::var_os("REMOLD_ALL_CLIPS").is_some() {
+        let all = |at: usize| ids.iter().map(move |id| (at, *id));
+        return (0..media.len()).flat_map(all).collect();
+    }
+    let mut pairs = Vec::new();
+    for at in 0..media.len() {
+        for step in 0..2 {
+            pairs.push((at, ids[(at * 5 + step * 11) % ids.len()]));
+        }
+    }
+    pairs.sort_unstable();
+    pairs.dedup();
+    pairs
+}
+
+#[test]
+fn every_clip_plays_on_phones_of_every_age() {
+    let media = media_corpus();
+    if media.is_empty() || tool("ffmpeg").is_none() || tool("ffprobe").is_none() {
+        return;
+    }
+    let scratch = Scratch::new("clips");
+    let outcomes: Vec<(String, Result<String, String>)> = pairs(&media)
+        .into_par_iter()
+        .map(|(at, id)| {
+            let (medium, caps) = (&media[at], device(id));
+            let adapted = carry_out(&message(medium), &caps);
+            let outcome = judge(medium, &caps, &adapted, &scratch.0);
+            println!("{} for {id}: {outcome:?}", medium.name);
+            (format!("{} for {id}", medium.name), outcome)
+        })
+        .collect();
+    let mut counted: BTreeMap<&str, usize> = BTreeMap::new();
+    let mut wrong = Vec::new();
+    for (place, outcome) in &outcomes {
+        match outcome {
+            Ok(what) => *counted.entry(what).or_default() += 1,
+            Err(problem) => wrong.push(format!("{place}: {problem}")),
+        }
+    }
+    println!("{} pairs: {counted:?}", outcomes.len());
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+#[test]
+fn a_limit_that_binds_is_filled_and_kept() {
+    let media = media_corpus();
+    if media.is_empty() {
+        return;
+    }
+    let mut fills: Vec<f64> = Vec::new();
+    for (name, limit) in [
+        ("clip_vga_baseline_aac.mp4", 60_000),
+        ("clip_vga_baseline_aac.mp4", 30_000),
+        ("clip_qcif_h263_amr.3gp", 60_000),
+        ("clip_rotated90_h264_aac.mp4", 25_000),
+        ("clip_cif_mpeg4_aac.3gp", 45_000),
+    ] {
+        let medium = media.iter().find(|medium| medium.name == name).unwrap();
+        let mut caps = device("safe");
+        caps.max_message_size = Some(Sourced::new(limit, Source::Override));
+        let adapted = carry_out(&message(medium), &caps);
+        let size = weight(adapted.message.as_ref().unwrap());
+        assert!(size <= limit, "{name}: {size} octets for {limit}");
+        fills.push(size as f64 / limit as f64);
+    }
+    fills.sort_by(f64::total_cmp);
+    println!("filled: {fills:.3?}");
+    assert!(fills[fills.len() / 2] >= 0.93, "{fills:?}");
+}
+
+#[test]
+fn what_does_not_fit_whole_is_cut_and_what_not_at_all_is_a_still_picture() {
+    let media = media_corpus();
+    let Some(medium) = media.iter().find(|m| m.name == "clip_vga_baseline_aac.mp4") else {
+        return;
+    };
+    let mut kinds = Vec::new();
+    for limit in [300_000, 9_000, 4_500] {
+        let mut caps = device("safe");
+        caps.max_message_size = Some(Sourced::new(limit, Source::Override));
+        let adapted = carry_out(&message(medium), &caps);
+        let report = adapted.report;
+        let part = &report.parts[1];
+        let length = part.media_out.as_ref().and_then(|media| media.duration_ms);
+        kinds.push((
+            part.type_out.clone().unwrap_or_default(),
+            length.is_some_and(|ms| ms < 9_000),
+            report.notices.join(" "),
+        ));
+    }
+    let [whole, cut, still] = kinds.as_slice() else {
+        panic!("three limits");
+    };
+    assert_eq!((whole.0.as_str(), whole.1), ("video/3gpp", false));
+    assert!(whole.2.is_empty(), "{}", whole.2);
+    assert_eq!((cut.0.as_str(), cut.1), ("video/3gpp", true));
+    assert!(cut.2.contains("cut off"), "{}", cut.2);
+    assert_eq!(still.0, "image/jpeg");
+    assert!(still.2.contains("still picture"), "{}", still.2);
+}
+
+#[test]
+fn threads_do_not_change_a_clip() {
+    let media = media_corpus();
+    let Some(medium) = media.iter().find(|m| m.name == "clip_rotated90_h264_aac.mp4") else {
+        return;
+    };
+    for id in ["flip-176x220", "android-generic"] {
+        let caps = device(id);
+        let with = |threads: usize| {
+            let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build();
+            pool.unwrap().install(|| carry_out(&message(medium), &caps))
+        };
+        let (one, four) = (with(1), with(4));
+        assert_eq!(one.message, four.message, "{id}");
+        assert_eq!(one.report, four.report, "{id}");
+    }
+}
