@@ -34,6 +34,7 @@ mod picture;
 mod plane;
 mod quant;
 mod rate;
+mod still;
 #[cfg(test)]
 mod tests;
 mod vlc;

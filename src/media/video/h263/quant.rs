@@ -128,6 +128,17 @@ impl Quantiser {
         }
     }
 
+    /// As [`new`](Self::new), with what a bit may cost for QUANT `base`, where the error of what
+    /// is coded counts `weight` / 16 times.
+    pub(super) fn weighed(step: u8, base: u8, weight: u32) -> Self {
+        let weight = i32::try_from(weight.max(16)).unwrap_or(i32::MAX);
+        let lambda = Self::new(base).lambda.saturating_mul(16) / weight;
+        Self {
+            lambda: lambda.max(1),
+            ..Self::new(step)
+        }
+    }
+
     /// The cost of `bits` in squared error.
     pub(super) fn cost(&self, bits: u32) -> i32 {
         self.lambda
