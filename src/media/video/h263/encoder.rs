@@ -289,8 +289,7 @@ impl Encoder {
         }
         let field = self.coder.estimate(self.rate.last_quantiser());
         if is_cut(field) {
-            let activity = field.iter().map(|e| u64::from(e.activity)).sum();
-            return (Kind::Intra, activity);
+            return (Kind::Intra, self.coder.activity());
         }
         let left = field.iter().map(|e| u64::from(e.sad.min(e.activity))).sum();
         (Kind::Inter, left)

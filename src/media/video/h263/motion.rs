@@ -62,6 +62,7 @@ pub(super) struct Estimate {
     /// Sum of absolute differences with that vector.
     pub(super) sad: u32,
     /// Sum of absolute differences of the luma to its mean: how much INTRA would have to code.
+    /// [`u32::MAX`] where that is surely more than is left over by the vector.
     pub(super) activity: u32,
 }
 
@@ -165,7 +166,12 @@ pub(super) fn estimate<'a>(
             *slot = Estimate {
                 vector,
                 sad,
-                activity: activity(current),
+                // With so small a difference, nobody will ask.
+                activity: if sad < WELL_PREDICTED {
+                    u32::MAX
+                } else {
+                    activity(current)
+                },
             };
         }
     }
@@ -216,6 +222,9 @@ struct Search<'a> {
     best: Vector,
     cost: u32,
 }
+
+/// A mean difference of two per sample: below it, INTRA is not worth a thought.
+const WELL_PREDICTED: u32 = 512;
 
 /// A mean difference of one per sample: below it, the wide search is not worth its time.
 const GOOD: u32 = 256;

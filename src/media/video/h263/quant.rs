@@ -23,12 +23,32 @@ const PLACES: [[u8; 8]; 8] = [
     [28, 42, 43, 53, 54, 60, 61, 63],
 ];
 
+/// For each column and each half of it, the bits of [`PLACES`] of every subset of its four rows.
+static PLACE_SETS: [[[u64; 16]; 2]; 8] = place_sets();
+
+#[allow(
+    clippy::indexing_slicing,
+    reason = "evaluated by the compiler, where a wrong index is an error"
+)]
+const fn place_sets() -> [[[u64; 16]; 2]; 8] {
+    let mut sets = [[[0; 16]; 2]; 8];
+    let mut index = 0;
+    while index < 8 * 2 * 16 * 4 {
+        let (column, half, subset, row) = (index >> 7, index >> 6 & 1, index >> 2 & 15, index & 3);
+        if subset >> row & 1 == 1 {
+            sets[column][half][subset] |= 1 << PLACES[half * 4 + row][column];
+        }
+        index += 1;
+    }
+    sets
+}
+
 /// The greatest magnitude of LEVEL (table 17).
 const MAX_LEVEL: u16 = 127;
 
 /// How far back an event may look for the one before it: the most coefficients in a row that
 /// are given up for their cost in bits.
-const REACH: u8 = 4;
+const REACH: u8 = 2;
 
 /// One coefficient of a block as it is sent.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -186,27 +206,20 @@ impl Quantiser {
         block
     }
 
-    /// Quantises to the nearest level, 1 from 7/4 QUANT on, and leaves `levels` with the cheapest
-    /// choice among those levels, the next lower ones, and none.
+    /// Quantises to the nearest level, 1 from 7/4 QUANT on, and leaves
+    /// `levels` with the cheapest choice among those levels, the next lower ones, and none.
     fn choose(&self, coefficients: &Block, levels: &mut Levels) -> Gain {
         levels.count = 0;
-        let half = u16::from(self.step) / 4;
-        let mut magnitudes = [[0; 8]; 8];
+        let offset = u16::from(self.step) / 4;
+        let magnitudes = quantise(coefficients, offset, self.reciprocal);
+        let columns = occupied(&magnitudes);
+        if columns == [0; 8] {
+            return Gain::default();
+        }
         // Places in the zigzag that have a level.
         let mut places = 0u64;
-        let rows = magnitudes.iter_mut().zip(coefficients).zip(&PLACES);
-        for ((magnitudes, coefficients), row_places) in rows {
-            let mut any = 0;
-            for (to, from) in magnitudes.iter_mut().zip(coefficients) {
-                let rounded = u32::from(from.unsigned_abs().wrapping_add(half));
-                *to = high_half(rounded.wrapping_mul(u32::from(self.reciprocal)));
-                any |= *to;
-            }
-            if any != 0 {
-                for (magnitude, place) in magnitudes.iter().zip(row_places) {
-                    places |= u64::from(*magnitude != 0) << place;
-                }
-            }
+        for (rows, [low, high]) in columns.iter().zip(&PLACE_SETS) {
+            places |= set_of(low, *rows) | set_of(high, *rows >> 4);
         }
         places &= u64::MAX << levels.first;
         if places == 0 {
@@ -251,9 +264,21 @@ impl Quantiser {
         i32::from(value) * i32::from(value) - error * error
     }
 
+    /// The lowest level worth a try: the next lower one, unless its error is far greater.
+    fn lowest(&self, candidate: &Candidate) -> i16 {
+        let Candidate { level, value, .. } = *candidate;
+        let middle = u16::from(self.step) * (2 * level.unsigned_abs() + 1);
+        if level > 1 && value.unsigned_abs() < middle {
+            level - 1
+        } else {
+            level
+        }
+    }
+
     /// The shortest path through the candidates: each is kept with its level, kept with the next
     /// lower one, or left out, and one of those kept is the last. Returns what it gains and how
     /// many events were written.
+    #[inline(never)]
     fn cheapest(
         &self,
         candidates: &[Candidate],
@@ -265,7 +290,7 @@ impl Quantiser {
         for (index, candidate) in (0u8..).zip(candidates) {
             let reach = index.saturating_sub(REACH);
             let mut best = Choice::NONE;
-            let lowest = (candidate.level - 1).max(1);
+            let lowest = self.lowest(candidate);
             for level in lowest..=candidate.level {
                 let saved = self.saved(candidate.value, level);
                 let [more, last] = tcoef_bits(level.unsigned_abs());
@@ -400,10 +425,40 @@ fn collect(
     count
 }
 
-/// The upper 16 bits.
-fn high_half(value: u32) -> u16 {
-    let [a, b, ..] = value.to_be_bytes();
-    u16::from_be_bytes([a, b])
+/// (|coefficient| + `offset`) · `reciprocal` / 2¹⁶ of all coefficients.
+// By itself, this and the next become vector code; in the midst of `choose` they do not.
+#[inline(never)]
+#[allow(
+    clippy::cast_possible_truncation,
+    reason = "the upper half of a product of 16 bits by 16"
+)]
+fn quantise(coefficients: &Block, offset: u16, reciprocal: u16) -> [[u16; 8]; 8] {
+    let mut magnitudes = [[0; 8]; 8];
+    let flat = magnitudes.as_flattened_mut().iter_mut();
+    for (to, from) in flat.zip(coefficients.as_flattened()) {
+        let rounded = from.unsigned_abs().wrapping_add(offset);
+        *to = (u32::from(rounded).wrapping_mul(reciprocal.into()) >> 16) as u16;
+    }
+    magnitudes
+}
+
+/// For each column the rows that are not zero, the first one in bit 0.
+#[inline(never)]
+fn occupied(magnitudes: &[[u16; 8]; 8]) -> [u16; 8] {
+    let mut columns = [0; 8];
+    let mut bit = 1u16;
+    for row in magnitudes {
+        for (column, magnitude) in columns.iter_mut().zip(row) {
+            *column |= if *magnitude == 0 { 0 } else { bit };
+        }
+        bit = bit.wrapping_add(bit);
+    }
+    columns
+}
+
+fn set_of(sets: &[u64; 16], rows: u16) -> u64 {
+    let set = sets.get(usize::from(rows & 15));
+    set.copied().unwrap_or(0)
 }
 
 /// INTRADC (table 15) for the first coefficient of an INTRA block: the code and what a decoder
