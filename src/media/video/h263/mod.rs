@@ -28,6 +28,7 @@ mod dct;
 mod decoder;
 mod encoder;
 mod fit;
+mod levels;
 mod macroblock;
 mod motion;
 mod picture;

@@ -187,14 +187,13 @@ impl Coder {
             quantisers: 0,
             planned: 0,
         };
-        for index in 0..self.grid.count() {
+        let source = std::mem::take(&mut self.source);
+        let mut samples = Samples::BLACK;
+        for (index, current) in source.iter().enumerate() {
             let (column, row) = (index % self.grid.columns, index / self.grid.columns);
             if column == 0 && row > 0 && header.gob_headers {
                 self.gob_header(row, header, steps.current);
             }
-            let Some(current) = self.source.get(index).copied() else {
-                break;
-            };
             let base = steps.wanted(index, self.writer.bits());
             let lasts = lasting.and_then(|lasting| lasting.get(index)).copied();
             let place = Place {
@@ -203,12 +202,11 @@ impl Coder {
                 row,
                 lasts,
             };
-            let (samples, step) = if header.intra {
-                self.intra_macroblock(&current, steps.current, base)
+            steps.current = if header.intra {
+                self.intra_macroblock(current, steps.current, base, &mut samples)
             } else {
-                self.inter_macroblock(&current, place, header, steps.current, base)
+                self.inter_macroblock(current, place, header, (steps.current, base), &mut samples)
             };
-            steps.current = step;
             outcome.quantisers += u32::from(steps.current);
             outcome.planned += u32::from(base);
             outcome.luma_error += u64::from(super::plane::ssd(&current.y, &samples.y));
@@ -216,6 +214,7 @@ impl Coder {
             self.next_cb.put(column * 8, row * 8, &samples.cb);
             self.next_cr.put(column * 8, row * 8, &samples.cr);
         }
+        self.source = source;
         self.writer.align();
         outcome.bits = self.writer.bits();
         outcome
@@ -240,31 +239,39 @@ impl Coder {
         self.writer.put(u32::from(quantiser), 5);
     }
 
-    /// Codes one macroblock of an INTRA picture: what a decoder has, and QUANT after it.
-    fn intra_macroblock(&mut self, current: &Samples, old: u8, base: u8) -> (Samples, u8) {
+    /// Codes one macroblock of an INTRA picture. Leaves in `samples` what a decoder has, and
+    /// returns QUANT after it.
+    fn intra_macroblock(
+        &mut self,
+        current: &Samples,
+        old: u8,
+        base: u8,
+        samples: &mut Samples,
+    ) -> u8 {
         let new = towards(old, base);
         let quantiser = Quantiser::new(new);
         self.intra.intra(&quantiser, current);
         self.intra
             .write(false, dquant(old, new), None, &mut self.writer);
-        let mut samples = Samples::BLACK;
-        self.intra.reconstruct(&quantiser, &mut samples);
-        (samples, new)
+        self.intra.reconstruct(&quantiser, samples);
+        new
     }
 
     /// Codes one macroblock of an INTER picture in the cheapest way: not at all, with its vector,
-    /// or INTRA.
+    /// or INTRA. Leaves in `samples` what a decoder has, and returns QUANT after it. QUANT was
+    /// `old` and is `base` for what is seen once.
     fn inter_macroblock(
         &mut self,
         current: &Samples,
         place: Place,
         header: &Header,
-        old: u8,
-        base: u8,
-    ) -> (Samples, u8) {
+        (old, base): (u8, u8),
+        samples: &mut Samples,
+    ) -> u8 {
         let estimate = self.field.get(place.index).copied().unwrap_or_default();
-        let mut samples = self.predict(estimate.vector, place);
-        let error = current.error(&samples);
+        let vector = estimate.vector;
+        self.predict(vector, place, samples);
+        let error = current.error(samples);
         let weight = self.weight(current, place, base, error);
         let new = towards(old, still::finer(base, weight, error));
         let quantiser = Quantiser::weighed(new, base, weight);
@@ -272,9 +279,11 @@ impl Coder {
         let age = self.ages.get(place.index).copied().unwrap_or_default();
         // Spread over the pictures, so that not all macroblocks fall due in one.
         let due = age >= REFRESH - u8::try_from(place.index * 7 % 33).unwrap_or(0);
+        if !due && vector == Vector::default() && error <= quantiser.zero_error() {
+            vlc::COD_SKIPPED.write(&mut self.writer);
+            return old;
+        }
 
-        let mut skip_cost = i32::MAX;
-        let mut still = None;
         let predictor = motion::predictor(
             &self.vectors,
             self.grid,
@@ -282,19 +291,23 @@ impl Coder {
             place.row,
             header.gob_headers,
         );
+        let mut skip_cost = i32::MAX;
         let mut inter_cost = i32::MAX;
+        let mut still = None;
         if !due {
-            self.inter.inter(&quantiser, current, &samples, error);
+            self.inter.inter(&quantiser, current, samples, error);
             let changes = difference.is_some() && self.inter.has_coefficients();
-            let bits = self.inter.header_bits(true, changes) + estimate.vector.bits(predictor);
+            let bits = self.inter.header_bits(true, changes) + vector.bits(predictor);
             inter_cost = self.inter.cost + quantiser.cost(bits);
             skip_cost = quantiser.cost(1);
-            if estimate.vector == Vector::default() {
+            if vector == Vector::default() {
                 skip_cost += error;
+            } else if skip_cost + estimate.least_still_error() <= inter_cost {
+                let other = still.insert(Samples::BLACK);
+                self.predict(Vector::default(), place, other);
+                skip_cost += current.error(other);
             } else {
-                let other = self.predict(Vector::default(), place);
-                skip_cost += current.error(&other);
-                still = Some(other);
+                skip_cost = i32::MAX;
             }
         }
         let mut intra_cost = i32::MAX;
@@ -308,7 +321,10 @@ impl Coder {
 
         if !due && skip_cost <= inter_cost && skip_cost <= intra_cost {
             vlc::COD_SKIPPED.write(&mut self.writer);
-            return (still.unwrap_or(samples), old);
+            if let Some(still) = still {
+                *samples = still;
+            }
+            return old;
         }
         let age = self.next_ages.get_mut(place.index);
         if intra_cost < inter_cost {
@@ -316,14 +332,13 @@ impl Coder {
                 *age = 0;
             }
             self.intra.write(true, difference, None, &mut self.writer);
-            self.intra.reconstruct(&quantiser, &mut samples);
-            return (samples, new);
+            self.intra.reconstruct(&quantiser, samples);
+            return new;
         }
         let sends = self.inter.has_coefficients();
         if let (Some(age), true) = (age, sends) {
             *age = age.saturating_add(1);
         }
-        let vector = estimate.vector;
         if let Some(slot) = self.vectors.get_mut(place.index) {
             *slot = vector;
         }
@@ -331,8 +346,8 @@ impl Coder {
         let difference = difference.filter(|_| sends);
         self.inter
             .write(true, difference, Some(mvd), &mut self.writer);
-        self.inter.reconstruct(&quantiser, &mut samples);
-        (samples, if sends { new } else { old })
+        self.inter.reconstruct(&quantiser, samples);
+        if sends { new } else { old }
     }
 
     /// How often the error of a macroblock will be seen, in sixteenths: as far as it is known, and
@@ -341,7 +356,9 @@ impl Coder {
     fn weight(&mut self, current: &Samples, place: Place, base: u8, error: i32) -> u32 {
         let vector = self.field.get(place.index).map(|estimate| estimate.vector);
         let mut change = i32::MAX;
-        if let (Some(last), Some(Vector { x: 0, y: 0 })) =
+        if error <= NOTHING && vector == Some(Vector::default()) {
+            change = 0;
+        } else if let (Some(last), Some(Vector { x: 0, y: 0 })) =
             (self.last_source.get(place.index), vector)
         {
             change = current.error(last);
@@ -366,8 +383,7 @@ impl Coder {
     }
 
     /// What `vector` points at in the last picture.
-    fn predict(&self, vector: Vector, place: Place) -> Samples {
-        let mut samples = Samples::BLACK;
+    fn predict(&self, vector: Vector, place: Place, samples: &mut Samples) {
         let Place { column, row, .. } = place;
         let (x2, y2) = (moved(column * 32, vector.x), moved(row * 32, vector.y));
         self.y.predict(x2, y2, &mut samples.y);
@@ -375,9 +391,11 @@ impl Coder {
         let (x2, y2) = (moved(column * 16, vector.x), moved(row * 16, vector.y));
         self.cb.predict(x2, y2, &mut samples.cb);
         self.cr.predict(x2, y2, &mut samples.cr);
-        samples
     }
 }
+
+/// A squared error of which nothing is coded whatever QUANT is.
+const NOTHING: i32 = 4;
 
 /// Where a macroblock is.
 #[derive(Debug, Clone, Copy)]

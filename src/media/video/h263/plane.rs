@@ -45,7 +45,10 @@ impl<const STRIDE: usize> Plane<STRIDE> {
 
     /// Copies the `N` x `N` samples from column `x` and row `y`.
     fn copy<const N: usize>(&self, x: usize, y: usize, to: &mut Pixels<N>) {
-        for (to, from) in to.iter_mut().zip(self.window::<N>(x, y).into_iter().flatten()) {
+        for (to, from) in to
+            .iter_mut()
+            .zip(self.window::<N>(x, y).into_iter().flatten())
+        {
             if let Some(from) = from.first_chunk() {
                 *to = *from;
             }
