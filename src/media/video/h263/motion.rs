@@ -1,7 +1,7 @@
 //! Motion estimation: one vector per macroblock, in half pixels, inside the picture
 //! (H.263 clauses 5.3.7 and 6.1.1).
 
-use super::plane::{LUMA, Pixels, Reference, row_sad};
+use super::plane::{LUMA, Pixels, Reference, sad_to};
 use super::vlc::mvd_bits;
 
 /// A motion vector in half pixels, each component −32..=31.
@@ -118,12 +118,9 @@ fn median(a: i16, b: i16, c: i16) -> i16 {
 
 /// Sum of absolute differences of the samples to their mean.
 pub(super) fn activity(luma: &Pixels<16>) -> u32 {
-    let sum = luma
-        .iter()
-        .fold(0u32, |sum, row| sum.wrapping_add(row_sad(row, &[0; 16])));
+    let sum = sad_to(luma, 0);
     let mean = u8::try_from((sum + 128) >> 8).unwrap_or(u8::MAX);
-    luma.iter()
-        .fold(0, |sum, row| sum.wrapping_add(row_sad(row, &[mean; 16])))
+    sad_to(luma, mean)
 }
 
 /// Estimates the motion of every macroblock. `field` holds the last picture's estimates and is
@@ -285,7 +282,7 @@ impl Search<'_> {
             for (x, y) in pattern {
                 let vector = centre.plus(*x, *y);
                 if vector != left {
-                    self.attempt(vector);
+                    self.attempt_within(vector, self.cost);
                 }
             }
             if self.best == centre {
@@ -316,6 +313,11 @@ impl Search<'_> {
 
     /// Tries a vector, and returns its cost where it may be used.
     fn attempt(&mut self, vector: Vector) -> u32 {
+        self.attempt_within(vector, u32::MAX)
+    }
+
+    /// As [`attempt`](Self::attempt), where a cost from `limit` on need not be exact.
+    fn attempt_within(&mut self, vector: Vector, limit: u32) -> u32 {
         if !self.window.holds(vector) {
             return u32::MAX;
         }
@@ -324,6 +326,7 @@ impl Search<'_> {
             self.current,
             moved(self.x2, vector.x),
             moved(self.y2, vector.y),
+            limit,
         );
         let cost = sad.saturating_add(rate);
         if cost < self.cost {
