@@ -44,20 +44,28 @@ pub(super) fn inverse_dc(dc: i16) -> i16 {
     pass(row, COS_FRACTION + INVERSE_FRACTION)
 }
 
-/// The transpose.
-#[inline(never)]
-#[allow(
-    clippy::indexing_slicing,
-    reason = "both indices are below 8, the length of the arrays"
-)]
+/// The transpose: three times the rows of one half between those of the other.
+#[inline(always)]
 pub(super) fn transpose(block: &Block) -> Block {
-    let mut out = [[0; 8]; 8];
-    for row in 0..8 {
-        for column in 0..8 {
-            out[row][column] = block[column][row];
-        }
-    }
-    out
+    shuffle(&shuffle(&shuffle(block)))
+}
+
+#[inline(never)]
+fn shuffle(block: &Block) -> Block {
+    let [a, b, c, d, e, f, g, h] = block;
+    let ([i, j], [k, l], [m, n], [o, p]) = (zip(a, e), zip(b, f), zip(c, g), zip(d, h));
+    [i, j, k, l, m, n, o, p]
+}
+
+/// The elements of two rows by turns.
+#[inline(always)]
+fn zip(a: &[i16; 8], b: &[i16; 8]) -> [[i16; 8]; 2] {
+    let [a0, a1, a2, a3, a4, a5, a6, a7] = *a;
+    let [b0, b1, b2, b3, b4, b5, b6, b7] = *b;
+    [
+        [a0, b0, a1, b1, a2, b2, a3, b3],
+        [a4, b4, a5, b5, a6, b6, a7, b7],
+    ]
 }
 
 /// `a · k + b · l + c · m + d · n`.

@@ -5,6 +5,7 @@ use super::cost::{Kind, Record};
 use super::motion::Estimate;
 use super::picture::{Coder, Header, Outcome};
 use super::rate::{History, Plan, RateControl, Request};
+use super::still::{Lasting, Stills};
 
 /// Samples of one plane, borrowed.
 #[derive(Debug, Clone, Copy)]
@@ -103,6 +104,8 @@ pub struct Encoder {
     /// Pictures since the last INTRA one, with it.
     since_key: u32,
     history: History,
+    stills: Stills,
+    lasting: Lasting,
     summary: Summary,
 }
 
@@ -117,11 +120,14 @@ impl Encoder {
     }
 
     /// As [`new`](Self::new), knowing what an earlier pass over the same frames took.
-    pub(super) fn guided(config: Config, history: Option<&History>) -> Result<Self, H263Error> {
+    pub(super) fn guided(config: Config, first: Option<&Self>) -> Result<Self, H263Error> {
         config.check()?;
         let (width, height) = config.size.lengths();
         let coder = Coder::new(width, height);
-        let rate = RateControl::new(&config, coder.grid().count(), history);
+        let history = first.map(|first| &first.history);
+        let lasting = first.map(|first| Lasting::new(&first.stills));
+        let lasting = lasting.unwrap_or_default();
+        let rate = RateControl::new(&config, coder.grid().count(), history, &lasting);
         Ok(Self {
             config,
             coder,
@@ -131,6 +137,8 @@ impl Encoder {
             last: None,
             since_key: 0,
             history: History::new(),
+            stills: Stills::new(),
+            lasting,
             summary: Summary::default(),
         })
     }
@@ -190,10 +198,11 @@ impl Encoder {
             kind,
             bits: outcome.bits,
             complexity,
-            quantiser_256: outcome.quantisers * 256 / macroblocks,
+            quantiser_256: outcome.planned * 256 / macroblocks,
         };
         self.rate.enter(&record);
         self.history.push(Some(record));
+        self.stills.push(Some(self.coder.still().collect()));
         self.pushed_us = Some(timestamp_us);
         self.last = Some((timestamp_us, reference));
         self.since_key = if header.intra { 1 } else { self.since_key + 1 };
@@ -206,7 +215,7 @@ impl Encoder {
             timestamp_us,
             keyframe: header.intra,
             temporal_reference: header.temporal_reference,
-            quantiser_256: record.quantiser_256,
+            quantiser_256: outcome.quantisers * 256 / macroblocks,
             luma_error: outcome.luma_error,
         }))
     }
@@ -228,11 +237,6 @@ impl Encoder {
     #[must_use]
     pub fn summary(&self) -> Summary {
         self.summary
-    }
-
-    /// What each frame took.
-    pub(super) fn history(&self) -> &History {
-        &self.history
     }
 
     fn too_small(&self) -> H263Error {
@@ -261,6 +265,7 @@ impl Encoder {
         self.pushed_us = Some(timestamp_us);
         self.rate.enter_left_out();
         self.history.push(None);
+        self.stills.push(None);
         self.summary.left_out += 1;
     }
 
@@ -284,8 +289,7 @@ impl Encoder {
         }
         let field = self.coder.estimate(self.rate.last_quantiser());
         if is_cut(field) {
-            let activity = field.iter().map(|e| u64::from(e.activity)).sum();
-            return (Kind::Intra, activity);
+            return (Kind::Intra, self.coder.activity());
         }
         let left = field.iter().map(|e| u64::from(e.sad.min(e.activity))).sum();
         (Kind::Inter, left)
@@ -296,7 +300,9 @@ impl Encoder {
     fn code(&mut self, header: Header, kind: Kind, plan: Plan) -> Option<Outcome> {
         let mut header = header;
         header.quantiser = plan.quantiser;
-        let mut outcome = self.coder.code(&header, plan.limit);
+        let macroblocks = u32::try_from(self.coder.grid().count()).unwrap_or(1);
+        let lasting = self.lasting.of(self.history.len());
+        let mut outcome = self.coder.code(&header, plan.limit, lasting);
         if let Some(aim) = plan.aim {
             for _ in 0..2 {
                 let off = outcome.bits.abs_diff(aim) * 5 > aim;
@@ -305,15 +311,23 @@ impl Encoder {
                     break;
                 }
                 header.quantiser = other;
-                outcome = self.coder.code(&header, plan.limit);
+                outcome = self.coder.code(&header, plan.limit, lasting);
             }
+        }
+        // One even QUANT is better than one that had to rise on the way.
+        for _ in 0..3 {
+            if outcome.planned * 8 <= u32::from(header.quantiser) * macroblocks * 9 {
+                break;
+            }
+            header.quantiser = (header.quantiser + 1 + header.quantiser / 8).min(31);
+            outcome = self.coder.code(&header, plan.limit, lasting);
         }
         while outcome.bits > plan.limit {
             if header.quantiser >= 31 {
                 return None;
             }
             header.quantiser = (header.quantiser + header.quantiser / 4 + 1).min(31);
-            outcome = self.coder.code(&header, plan.limit);
+            outcome = self.coder.code(&header, plan.limit, lasting);
         }
         Some(outcome)
     }

@@ -50,7 +50,7 @@ where
     if !wants_correction(&first, most) {
         return Ok(first);
     }
-    let mut second = Encoder::guided(config, Some(encoder.history()))?;
+    let mut second = Encoder::guided(config, Some(&encoder))?;
     let corrected = all(&mut second, frames())?;
     let summary = second.summary();
     // The first pass stays where it shows more pictures.

@@ -2,8 +2,9 @@
 
 use super::bits::BitWriter;
 use super::dct;
+use super::levels::Levels;
 use super::plane::{Pixels, difference, put_quarter, quarter, reconstruct, row_sad, ssd, widen};
-use super::quant::{Levels, Quantiser, intra_dc};
+use super::quant::{Quantiser, intra_dc};
 use super::vlc::{self, MbType};
 
 /// The samples of a macroblock.
@@ -94,7 +95,7 @@ impl Coded {
                 .fold(0u32, |sum, (a, b)| sum.wrapping_add(row_sad(a, b)));
             if sad > quantiser.zero_block_sad() {
                 let coefficients = dct::forward(&difference(&a, &b));
-                self.cost -= quantiser.inter(&coefficients, levels).cost;
+                self.cost -= quantiser.inter(&coefficients, levels);
             }
             self.pattern |= u8::from(!levels.is_empty()) << (5 - index);
         }
@@ -114,7 +115,7 @@ impl Coded {
                 sum.wrapping_add(i32::from(*c).wrapping_mul(i32::from(*c)))
             });
             let gain = quantiser.intra(&coefficients, levels);
-            self.cost += energy - gain.cost + quantiser.cost(8);
+            self.cost += energy - gain + quantiser.cost(8);
             self.pattern |= u8::from(!levels.is_empty()) << (5 - index);
         }
     }

@@ -28,12 +28,14 @@ mod dct;
 mod decoder;
 mod encoder;
 mod fit;
+mod levels;
 mod macroblock;
 mod motion;
 mod picture;
 mod plane;
 mod quant;
 mod rate;
+mod still;
 #[cfg(test)]
 mod tests;
 mod vlc;

@@ -1,7 +1,7 @@
 //! Motion estimation: one vector per macroblock, in half pixels, inside the picture
 //! (H.263 clauses 5.3.7 and 6.1.1).
 
-use super::plane::{LUMA, Pixels, Reference, row_sad};
+use super::plane::{LUMA, Pixels, Reference, sad_to};
 use super::vlc::mvd_bits;
 
 /// A motion vector in half pixels, each component −32..=31.
@@ -62,7 +62,18 @@ pub(super) struct Estimate {
     /// Sum of absolute differences with that vector.
     pub(super) sad: u32,
     /// Sum of absolute differences of the luma to its mean: how much INTRA would have to code.
+    /// [`u32::MAX`] where that is surely more than is left over by the vector.
     pub(super) activity: u32,
+    /// Sum of absolute differences with the vector 0.
+    pub(super) still: u32,
+}
+
+impl Estimate {
+    /// The least squared error that the vector 0 can leave.
+    pub(super) fn least_still_error(&self) -> i32 {
+        let mean = self.still / 16;
+        (mean * mean).cast_signed()
+    }
 }
 
 /// The vector a decoder predicts: the median of three neighbours (figure 12). `vectors` holds the
@@ -107,12 +118,9 @@ fn median(a: i16, b: i16, c: i16) -> i16 {
 
 /// Sum of absolute differences of the samples to their mean.
 pub(super) fn activity(luma: &Pixels<16>) -> u32 {
-    let sum = luma
-        .iter()
-        .fold(0u32, |sum, row| sum.wrapping_add(row_sad(row, &[0; 16])));
+    let sum = sad_to(luma, 0);
     let mean = u8::try_from((sum + 128) >> 8).unwrap_or(u8::MAX);
-    luma.iter()
-        .fold(0, |sum, row| sum.wrapping_add(row_sad(row, &[mean; 16])))
+    sad_to(luma, mean)
 }
 
 /// Estimates the motion of every macroblock. `field` holds the last picture's estimates and is
@@ -141,6 +149,7 @@ pub(super) fn estimate<'a>(
             lambda,
             best: Vector::default(),
             cost: u32::MAX,
+            still: 0,
         };
         let neighbour = |index: Option<usize>| index.and_then(|index| vectors.get(index)).copied();
         let last = |index: usize| field.get(index).map(|estimate| estimate.vector);
@@ -165,7 +174,13 @@ pub(super) fn estimate<'a>(
             *slot = Estimate {
                 vector,
                 sad,
-                activity: activity(current),
+                still: search.still,
+                // With so small a difference, nobody will ask.
+                activity: if sad < WELL_PREDICTED {
+                    u32::MAX
+                } else {
+                    activity(current)
+                },
             };
         }
     }
@@ -215,7 +230,12 @@ struct Search<'a> {
     lambda: u32,
     best: Vector,
     cost: u32,
+    /// The difference with the vector 0.
+    still: u32,
 }
+
+/// A mean difference of two per sample: below it, INTRA is not worth a thought.
+const WELL_PREDICTED: u32 = 512;
 
 /// A mean difference of one per sample: below it, the wide search is not worth its time.
 const GOOD: u32 = 256;
@@ -225,17 +245,6 @@ const STEPS: usize = 12;
 
 const HEXAGON: [(i16, i16); 6] = [(-4, 0), (-2, -4), (2, -4), (4, 0), (2, 4), (-2, 4)];
 const DIAMOND: [(i16, i16); 4] = [(-2, 0), (0, -2), (2, 0), (0, 2)];
-const HALVES: [(i16, i16); 8] = [
-    (-1, 0),
-    (1, 0),
-    (0, -1),
-    (0, 1),
-    (-1, -1),
-    (1, -1),
-    (-1, 1),
-    (1, 1),
-];
-
 impl Search<'_> {
     /// Tries the candidates, walks from the best, and refines: the vector and its difference. With
     /// a difference of which nothing would be coded, the candidates are enough.
@@ -249,17 +258,17 @@ impl Search<'_> {
             if let Some(slot) = tried.get_mut(slot) {
                 *slot = Some(vector);
             }
-            self.attempt(vector);
+            let cost = self.attempt(vector);
+            if vector == Vector::default() {
+                self.still = cost - self.rate(vector);
+            }
         }
         if self.cost >= 2 * self.lambda {
             if self.cost >= GOOD {
                 self.walk(&HEXAGON);
             }
             self.walk(&DIAMOND);
-            let centre = self.best;
-            for (x, y) in HALVES {
-                self.attempt(centre.plus(x, y));
-            }
+            self.refine();
         }
         let rate = self.rate(self.best);
         (self.best, self.cost - rate)
@@ -273,7 +282,7 @@ impl Search<'_> {
             for (x, y) in pattern {
                 let vector = centre.plus(*x, *y);
                 if vector != left {
-                    self.attempt(vector);
+                    self.attempt_within(vector, self.cost);
                 }
             }
             if self.best == centre {
@@ -283,27 +292,48 @@ impl Search<'_> {
         }
     }
 
+    /// The half pixels around: beside, above and below, and the corner between the better two.
+    fn refine(&mut self) {
+        let centre = self.best;
+        let mut better = Vector::default();
+        for [one, other] in [[(-1, 0), (1, 0)], [(0, -1), (0, 1)]] {
+            let (a, b) = (
+                self.attempt(centre.plus(one.0, one.1)),
+                self.attempt(centre.plus(other.0, other.1)),
+            );
+            let (x, y) = if a <= b { one } else { other };
+            better = better.plus(x, y);
+        }
+        self.attempt(centre.plus(better.x, better.y));
+    }
+
     fn rate(&self, vector: Vector) -> u32 {
         (vector.bits(self.predictor) * self.lambda) >> 4
     }
 
-    fn attempt(&mut self, vector: Vector) {
+    /// Tries a vector, and returns its cost where it may be used.
+    fn attempt(&mut self, vector: Vector) -> u32 {
+        self.attempt_within(vector, u32::MAX)
+    }
+
+    /// As [`attempt`](Self::attempt), where a cost from `limit` on need not be exact.
+    fn attempt_within(&mut self, vector: Vector, limit: u32) -> u32 {
         if !self.window.holds(vector) {
-            return;
+            return u32::MAX;
         }
         let rate = self.rate(vector);
-        if rate >= self.cost {
-            return;
-        }
         let sad = self.reference.sad(
             self.current,
             moved(self.x2, vector.x),
             moved(self.y2, vector.y),
+            limit,
         );
-        if sad + rate < self.cost {
-            self.cost = sad + rate;
+        let cost = sad.saturating_add(rate);
+        if cost < self.cost {
+            self.cost = cost;
             self.best = vector;
         }
+        cost
     }
 }
 
@@ -399,6 +429,6 @@ mod tests {
             &mut Vec::new(),
         );
         let found = field.iter().filter(|estimate| estimate.sad == 0).count();
-        assert!(found > 80, "{found}");
+        assert!(found > 70, "{found}");
     }
 }

@@ -5,6 +5,7 @@ use super::macroblock::{Coded, Samples};
 use super::motion::{self, Estimate, Grid, Vector, moved};
 use super::plane::{CHROMA, LUMA, Pixels, Plane, Reference};
 use super::quant::Quantiser;
+use super::still;
 use super::vlc;
 
 /// How often coefficients may be sent for a macroblock between two INTRA codings (clause 4.4).
@@ -51,6 +52,8 @@ pub(super) struct Outcome {
     pub(super) luma_error: u64,
     /// Sum of QUANT over all macroblocks.
     pub(super) quantisers: u32,
+    /// The same of those that would have been without regard to what stays on the screen.
+    pub(super) planned: u32,
 }
 
 /// The coder of pictures: the last one as a decoder has it, and the one being coded.
@@ -59,6 +62,11 @@ pub(super) struct Coder {
     grid: Grid,
     /// The picture to code, by macroblocks.
     source: Vec<Samples>,
+    /// The source of the last picture.
+    last_source: Vec<Samples>,
+    /// For how many pictures each macroblock has been still.
+    still: Vec<u8>,
+    next_still: Vec<u8>,
     y: Reference<LUMA>,
     cb: Reference<CHROMA>,
     cr: Reference<CHROMA>,
@@ -85,6 +93,9 @@ impl Coder {
         Self {
             grid,
             source: vec![Samples::BLACK; grid.count()],
+            last_source: vec![Samples::BLACK; grid.count()],
+            still: vec![0; grid.count()],
+            next_still: Vec::new(),
             y: Reference::new(width, height),
             cb: Reference::new(width / 2, height / 2),
             cr: Reference::new(width / 2, height / 2),
@@ -109,6 +120,11 @@ impl Coder {
     /// The planes of the last picture as a decoder shows it: Y, Cb, Cr.
     pub(super) fn shown(&self) -> (&Plane<LUMA>, &Plane<CHROMA>, &Plane<CHROMA>) {
         (self.y.whole(), self.cb.whole(), self.cr.whole())
+    }
+
+    /// Which macroblocks were still between the last two pictures.
+    pub(super) fn still(&self) -> impl Iterator<Item = bool> {
+        self.still.iter().map(|since| *since > 0)
     }
 
     /// Takes the picture to code. Every plane is given as its rows.
@@ -147,8 +163,9 @@ impl Coder {
     }
 
     /// Codes the loaded picture. QUANT rises on the way when the bits would otherwise pass
-    /// `limit`. Unless [`keep`](Self::keep) follows, the picture can be coded again.
-    pub(super) fn code(&mut self, header: &Header, limit: u64) -> Outcome {
+    /// `limit`, and is finer for what stays on the screen: `lasting` says for each macroblock how
+    /// many later pictures show it, where that is known. Unless [`keep`](Self::keep) follows, the picture can be coded again.
+    pub(super) fn code(&mut self, header: &Header, limit: u64, lasting: Option<&[u8]>) -> Outcome {
         self.writer.clear();
         header.write(&mut self.writer);
         if header.intra {
@@ -158,39 +175,46 @@ impl Coder {
         self.vectors.clear();
         self.vectors.resize(self.grid.count(), Vector::default());
         self.next_ages.clone_from(&self.ages);
+        self.next_still.clone_from(&self.still);
         if header.intra {
             self.next_ages.fill(0);
+            self.next_still.fill(0);
         }
         let mut steps = Steps::new(header.quantiser, limit, self.grid.count());
         let mut outcome = Outcome {
             bits: 0,
             luma_error: 0,
             quantisers: 0,
+            planned: 0,
         };
-        for index in 0..self.grid.count() {
+        let source = std::mem::take(&mut self.source);
+        let mut samples = Samples::BLACK;
+        for (index, current) in source.iter().enumerate() {
             let (column, row) = (index % self.grid.columns, index / self.grid.columns);
             if column == 0 && row > 0 && header.gob_headers {
                 self.gob_header(row, header, steps.current);
             }
-            let Some(current) = self.source.get(index).copied() else {
-                break;
+            let base = steps.wanted(index, self.writer.bits());
+            let lasts = lasting.and_then(|lasting| lasting.get(index)).copied();
+            let place = Place {
+                index,
+                column,
+                row,
+                lasts,
             };
-            let step = steps.wanted(index, self.writer.bits());
-            let place = Place { index, column, row };
-            let (samples, sent) = if header.intra {
-                self.intra_macroblock(&current, steps.current, step)
+            steps.current = if header.intra {
+                self.intra_macroblock(current, steps.current, base, &mut samples)
             } else {
-                self.inter_macroblock(&current, place, header, steps.current, step)
+                self.inter_macroblock(current, place, header, (steps.current, base), &mut samples)
             };
-            if sent {
-                steps.current = step;
-            }
             outcome.quantisers += u32::from(steps.current);
+            outcome.planned += u32::from(base);
             outcome.luma_error += u64::from(super::plane::ssd(&current.y, &samples.y));
             self.next_y.put(column * 16, row * 16, &samples.y);
             self.next_cb.put(column * 8, row * 8, &samples.cb);
             self.next_cr.put(column * 8, row * 8, &samples.cr);
         }
+        self.source = source;
         self.writer.align();
         outcome.bits = self.writer.bits();
         outcome
@@ -202,6 +226,8 @@ impl Coder {
         self.cb.replace(&mut self.next_cb);
         self.cr.replace(&mut self.next_cr);
         std::mem::swap(&mut self.ages, &mut self.next_ages);
+        std::mem::swap(&mut self.still, &mut self.next_still);
+        std::mem::swap(&mut self.source, &mut self.last_source);
         self.writer.octets()
     }
 
@@ -213,37 +239,51 @@ impl Coder {
         self.writer.put(u32::from(quantiser), 5);
     }
 
-    /// Codes one macroblock of an INTRA picture: what a decoder has, and whether QUANT changed.
-    fn intra_macroblock(&mut self, current: &Samples, old: u8, new: u8) -> (Samples, bool) {
+    /// Codes one macroblock of an INTRA picture. Leaves in `samples` what a decoder has, and
+    /// returns QUANT after it.
+    fn intra_macroblock(
+        &mut self,
+        current: &Samples,
+        old: u8,
+        base: u8,
+        samples: &mut Samples,
+    ) -> u8 {
+        let new = towards(old, base);
         let quantiser = Quantiser::new(new);
         self.intra.intra(&quantiser, current);
         self.intra
             .write(false, dquant(old, new), None, &mut self.writer);
-        let mut samples = Samples::BLACK;
-        self.intra.reconstruct(&quantiser, &mut samples);
-        (samples, true)
+        self.intra.reconstruct(&quantiser, samples);
+        new
     }
 
     /// Codes one macroblock of an INTER picture in the cheapest way: not at all, with its vector,
-    /// or INTRA.
+    /// or INTRA. Leaves in `samples` what a decoder has, and returns QUANT after it. QUANT was
+    /// `old` and is `base` for what is seen once.
     fn inter_macroblock(
         &mut self,
         current: &Samples,
         place: Place,
         header: &Header,
-        old: u8,
-        new: u8,
-    ) -> (Samples, bool) {
-        let quantiser = Quantiser::new(new);
+        (old, base): (u8, u8),
+        samples: &mut Samples,
+    ) -> u8 {
         let estimate = self.field.get(place.index).copied().unwrap_or_default();
+        let vector = estimate.vector;
+        self.predict(vector, place, samples);
+        let error = current.error(samples);
+        let weight = self.weight(current, place, base, error);
+        let new = towards(old, still::finer(base, weight, error));
+        let quantiser = Quantiser::weighed(new, base, weight);
         let difference = dquant(old, new);
         let age = self.ages.get(place.index).copied().unwrap_or_default();
         // Spread over the pictures, so that not all macroblocks fall due in one.
         let due = age >= REFRESH - u8::try_from(place.index * 7 % 33).unwrap_or(0);
+        if !due && vector == Vector::default() && error <= quantiser.zero_error() {
+            vlc::COD_SKIPPED.write(&mut self.writer);
+            return old;
+        }
 
-        let mut samples = self.predict(estimate.vector, place);
-        let mut skip_cost = i32::MAX;
-        let mut still = None;
         let predictor = motion::predictor(
             &self.vectors,
             self.grid,
@@ -251,20 +291,23 @@ impl Coder {
             place.row,
             header.gob_headers,
         );
+        let mut skip_cost = i32::MAX;
         let mut inter_cost = i32::MAX;
+        let mut still = None;
         if !due {
-            let error = current.error(&samples);
-            self.inter.inter(&quantiser, current, &samples, error);
+            self.inter.inter(&quantiser, current, samples, error);
             let changes = difference.is_some() && self.inter.has_coefficients();
-            let bits = self.inter.header_bits(true, changes) + estimate.vector.bits(predictor);
+            let bits = self.inter.header_bits(true, changes) + vector.bits(predictor);
             inter_cost = self.inter.cost + quantiser.cost(bits);
             skip_cost = quantiser.cost(1);
-            if estimate.vector == Vector::default() {
+            if vector == Vector::default() {
                 skip_cost += error;
+            } else if skip_cost + estimate.least_still_error() <= inter_cost {
+                let other = still.insert(Samples::BLACK);
+                self.predict(Vector::default(), place, other);
+                skip_cost += current.error(other);
             } else {
-                let other = self.predict(Vector::default(), place);
-                skip_cost += current.error(&other);
-                still = Some(other);
+                skip_cost = i32::MAX;
             }
         }
         let mut intra_cost = i32::MAX;
@@ -278,7 +321,10 @@ impl Coder {
 
         if !due && skip_cost <= inter_cost && skip_cost <= intra_cost {
             vlc::COD_SKIPPED.write(&mut self.writer);
-            return (still.unwrap_or(samples), false);
+            if let Some(still) = still {
+                *samples = still;
+            }
+            return old;
         }
         let age = self.next_ages.get_mut(place.index);
         if intra_cost < inter_cost {
@@ -286,14 +332,13 @@ impl Coder {
                 *age = 0;
             }
             self.intra.write(true, difference, None, &mut self.writer);
-            self.intra.reconstruct(&quantiser, &mut samples);
-            return (samples, true);
+            self.intra.reconstruct(&quantiser, samples);
+            return new;
         }
         let sends = self.inter.has_coefficients();
         if let (Some(age), true) = (age, sends) {
             *age = age.saturating_add(1);
         }
-        let vector = estimate.vector;
         if let Some(slot) = self.vectors.get_mut(place.index) {
             *slot = vector;
         }
@@ -301,13 +346,44 @@ impl Coder {
         let difference = difference.filter(|_| sends);
         self.inter
             .write(true, difference, Some(mvd), &mut self.writer);
-        self.inter.reconstruct(&quantiser, &mut samples);
-        (samples, sends)
+        self.inter.reconstruct(&quantiser, samples);
+        if sends { new } else { old }
+    }
+
+    /// How often the error of a macroblock will be seen, in sixteenths: as far as it is known, and
+    /// otherwise the longer the longer it has been still. `error` is that of the prediction; what
+    /// only this picture shows of it (noise) counts once.
+    fn weight(&mut self, current: &Samples, place: Place, base: u8, error: i32) -> u32 {
+        let vector = self.field.get(place.index).map(|estimate| estimate.vector);
+        let mut change = i32::MAX;
+        if error <= NOTHING && vector == Some(Vector::default()) {
+            change = 0;
+        } else if let (Some(last), Some(Vector { x: 0, y: 0 })) =
+            (self.last_source.get(place.index), vector)
+        {
+            change = current.error(last);
+        }
+        let same = still::is_still(change, base);
+        let Some(since) = self.next_still.get_mut(place.index) else {
+            return still::ONCE;
+        };
+        let before = *since;
+        *since = if same { before.saturating_add(1) } else { 0 };
+        let expected = place
+            .lasts
+            .map_or(if same { before.min(still::TRUST) } else { 0 }, |lasts| {
+                lasts.min(still::FORESIGHT)
+            });
+        let lasting = if same {
+            error.saturating_sub(change).max(0)
+        } else {
+            error
+        };
+        still::weight(expected, lasting, error)
     }
 
     /// What `vector` points at in the last picture.
-    fn predict(&self, vector: Vector, place: Place) -> Samples {
-        let mut samples = Samples::BLACK;
+    fn predict(&self, vector: Vector, place: Place, samples: &mut Samples) {
         let Place { column, row, .. } = place;
         let (x2, y2) = (moved(column * 32, vector.x), moved(row * 32, vector.y));
         self.y.predict(x2, y2, &mut samples.y);
@@ -315,9 +391,11 @@ impl Coder {
         let (x2, y2) = (moved(column * 16, vector.x), moved(row * 16, vector.y));
         self.cb.predict(x2, y2, &mut samples.cb);
         self.cr.predict(x2, y2, &mut samples.cr);
-        samples
     }
 }
+
+/// A squared error of which nothing is coded whatever QUANT is.
+const NOTHING: i32 = 4;
 
 /// Where a macroblock is.
 #[derive(Debug, Clone, Copy)]
@@ -325,6 +403,15 @@ struct Place {
     index: usize,
     column: usize,
     row: usize,
+    /// How many later pictures show it, where that is known.
+    lasts: Option<u8>,
+}
+
+/// The QUANT nearest to `wanted` that DQUANT can reach from `old` (table 12).
+fn towards(old: u8, wanted: u8) -> u8 {
+    wanted
+        .clamp(old.saturating_sub(2), old.saturating_add(2))
+        .clamp(1, 31)
 }
 
 /// DQUANT from one QUANT to another, or `None` where they are equal.
@@ -338,6 +425,8 @@ fn dquant(old: u8, new: u8) -> Option<i8> {
 struct Steps {
     /// PQUANT: where it starts and returns to.
     base: u8,
+    /// What is wanted now.
+    wanted: u8,
     /// What the decoder has.
     current: u8,
     limit: u64,
@@ -348,26 +437,26 @@ impl Steps {
     fn new(base: u8, limit: u64, count: usize) -> Self {
         Self {
             base,
+            wanted: base,
             current: base,
             limit,
             count: u64::try_from(count).unwrap_or(1).max(1),
         }
     }
 
-    /// QUANT for macroblock `index`, when `bits` have been spent before it: at most 2 from the
-    /// current one (table 12), higher when the picture heads over its limit.
-    fn wanted(&self, index: usize, bits: u64) -> u8 {
+    /// QUANT for macroblock `index`, when `bits` have been spent before it: higher when the
+    /// picture heads over its limit.
+    fn wanted(&mut self, index: usize, bits: u64) -> u8 {
         let done = u64::try_from(index).unwrap_or(0);
         let spent = bits.saturating_mul(self.count);
-        // A fifth may be spent ahead: not every part of a picture is alike.
-        let allowed = self.limit.saturating_mul(done * 4 + self.count) / 80;
+        // A third may be spent ahead: not every part of a picture is alike.
+        let allowed = self.limit.saturating_mul(done * 2 + self.count) / 48;
         if spent > allowed.saturating_mul(15) {
-            self.current.saturating_add(2).min(31)
-        } else if self.current > self.base && spent < allowed.saturating_mul(13) {
-            self.current - 1
-        } else {
-            self.current
+            self.wanted = self.wanted.saturating_add(2).min(31);
+        } else if self.wanted > self.base && spent < allowed.saturating_mul(13) {
+            self.wanted -= 1;
         }
+        self.wanted
     }
 }
 
@@ -421,10 +510,11 @@ mod tests {
         let mut steps = Steps::new(10, 1000, 99);
         assert_eq!(steps.wanted(50, 400), 10);
         assert_eq!(steps.wanted(50, 900), 12);
-        steps.current = 14;
+        steps.wanted = 14;
         assert_eq!(steps.wanted(50, 100), 13);
-        steps.current = 31;
+        steps.wanted = 31;
         assert_eq!(steps.wanted(90, 5000), 31);
+        assert_eq!((towards(10, 5), towards(10, 11), towards(1, 0)), (8, 11, 1));
         assert_eq!(dquant(10, 12), Some(2));
         assert_eq!(dquant(10, 10), None);
     }
@@ -446,7 +536,7 @@ mod tests {
             if !intra {
                 coder.estimate(8);
             }
-            let outcome = coder.code(&header, u64::MAX);
+            let outcome = coder.code(&header, u64::MAX, None);
             assert!(outcome.luma_error <= 128 * 96 * 4);
             assert_eq!(outcome.quantisers, 48 * 8);
             if !intra {

@@ -2,10 +2,11 @@
 
 use super::dct::Block;
 
-/// Octets from one luma row to the next, for every size: that of CIF.
-pub(super) const LUMA: usize = 352;
+/// Octets from one luma row to the next, for every size: a CIF row and some more, so that whole
+/// sixteens can be interpolated with what is beside them.
+pub(super) const LUMA: usize = 368;
 /// Octets from one chroma row to the next.
-pub(super) const CHROMA: usize = LUMA / 2;
+pub(super) const CHROMA: usize = 192;
 
 /// A rectangle of samples.
 pub(super) type Pixels<const N: usize> = [[u8; N]; N];
@@ -13,35 +14,45 @@ pub(super) type Pixels<const N: usize> = [[u8; N]; N];
 /// One plane; only the first columns of a row are in use.
 #[derive(Debug, Clone)]
 pub(super) struct Plane<const STRIDE: usize> {
+    /// One row more than the plane has, so that a window that starts within its last row is
+    /// whole.
     rows: Vec<[u8; STRIDE]>,
     width: usize,
+    height: usize,
 }
 
 impl<const STRIDE: usize> Plane<STRIDE> {
-    /// A black plane of `width` x `height`; `width` is at most `STRIDE`.
+    /// A black plane of `width` x `height`; `width` is less than `STRIDE`.
     pub(super) fn new(width: usize, height: usize) -> Self {
         Self {
-            rows: vec![[0; STRIDE]; height],
+            rows: vec![[0; STRIDE]; height + 1],
             width: width.min(STRIDE),
+            height,
         }
     }
 
     /// All samples and the octets from one row to the next.
     pub(super) fn samples(&self) -> (&[u8], usize) {
-        (self.rows.as_flattened(), STRIDE)
+        let rows = self.rows.get(..self.height).unwrap_or_default();
+        (rows.as_flattened(), STRIDE)
     }
 
-    /// The `N` x `N` samples from column `x` and row `y`; rows outside the plane are missing.
-    fn window<const N: usize>(&self, x: usize, y: usize) -> impl Iterator<Item = &[u8; N]> {
-        let rows = self.rows.get(y..y + N).unwrap_or_default();
-        rows.iter()
-            .filter_map(move |row| row.get(x..)?.first_chunk::<N>())
+    /// `N` rows that begin at column `x` and row `y`, or `None` where they are not in the plane.
+    fn window<const N: usize>(&self, x: usize, y: usize) -> Option<&[[u8; STRIDE]; N]> {
+        let start = y.wrapping_mul(STRIDE).wrapping_add(x);
+        let rest = self.rows.as_flattened().get(start..)?;
+        rest.as_chunks().0.first_chunk()
     }
 
     /// Copies the `N` x `N` samples from column `x` and row `y`.
     fn copy<const N: usize>(&self, x: usize, y: usize, to: &mut Pixels<N>) {
-        for (to, from) in to.iter_mut().zip(self.window::<N>(x, y)) {
-            *to = *from;
+        for (to, from) in to
+            .iter_mut()
+            .zip(self.window::<N>(x, y).into_iter().flatten())
+        {
+            if let Some(from) = from.first_chunk() {
+                *to = *from;
+            }
         }
     }
 
@@ -86,8 +97,8 @@ impl<const STRIDE: usize> Reference<STRIDE> {
     /// Takes `plane`, leaves the old one in its place, and interpolates.
     pub(super) fn replace(&mut self, plane: &mut Plane<STRIDE>) {
         std::mem::swap(&mut self.whole, plane);
-        let rows = &self.whole.rows;
-        let width = self.whole.width;
+        let rows = self.whole.rows.get(..self.whole.height).unwrap_or_default();
+        let width = self.whole.width.next_multiple_of(16);
         let next = rows.iter().skip(1).chain(rows.last());
         let targets = self
             .right
@@ -96,7 +107,7 @@ impl<const STRIDE: usize> Reference<STRIDE> {
             .zip(&mut self.below.rows)
             .zip(&mut self.both.rows);
         for ((row, next), ((right, below), both)) in rows.iter().zip(next).zip(targets) {
-            interpolate((row.get(..width).unwrap_or(row), next), right, below, both);
+            interpolate((row, next), width, right, below, both);
         }
     }
 
@@ -115,29 +126,45 @@ impl<const STRIDE: usize> Reference<STRIDE> {
         self.plane(x2, y2).copy(x2 >> 1, y2 >> 1, to);
     }
 
-    /// The sum of absolute differences to the 16 x 16 samples at a position in half pixels.
-    pub(super) fn sad(&self, current: &Pixels<16>, x2: usize, y2: usize) -> u32 {
-        let window = self.plane(x2, y2).window::<16>(x2 >> 1, y2 >> 1);
-        current
-            .iter()
-            .zip(window)
-            .fold(0, |sum: u32, (a, b)| sum.wrapping_add(row_sad(a, b)))
+    /// The sum of absolute differences to the 16 x 16 samples at a position in half pixels; of the
+    /// upper half alone where that reaches `limit`.
+    pub(super) fn sad(&self, current: &Pixels<16>, x2: usize, y2: usize, limit: u32) -> u32 {
+        let Some(window) = self.plane(x2, y2).window::<16>(x2 >> 1, y2 >> 1) else {
+            return u32::MAX;
+        };
+        let mut sum = 0u32;
+        for (current, window) in current.chunks_exact(8).zip(window.chunks_exact(8)) {
+            for (a, row) in current.iter().zip(window) {
+                if let Some(b) = row.first_chunk() {
+                    sum = sum.wrapping_add(row_sad(a, b));
+                }
+            }
+            if sum >= limit {
+                break;
+            }
+        }
+        sum
     }
 }
 
-/// The three half-pixel rows between `row` and `next`, with the roundings of clause 6.1.2. The
-/// last column is not interpolated sideways: no vector of the baseline reaches it.
+/// The three half-pixel rows between `row` and `next`, with the roundings of clause 6.1.2. What is
+/// beyond the width comes out as it may: no vector of the baseline reaches it.
 fn interpolate<const STRIDE: usize>(
-    (row, next): (&[u8], &[u8; STRIDE]),
+    (row, next): (&[u8; STRIDE], &[u8; STRIDE]),
+    width: usize,
     right: &mut [u8; STRIDE],
     below: &mut [u8; STRIDE],
     both: &mut [u8; STRIDE],
 ) {
+    let (beside, next_beside) = (row.get(1..=width), next.get(1..=width));
+    let (row, next) = (row.get(..width), next.get(..width));
+    let (Some(row), Some(next), Some(beside), Some(next_beside)) = (row, next, beside, next_beside)
+    else {
+        return;
+    };
     for ((below, a), c) in below.iter_mut().zip(row).zip(next) {
         *below = average(*a, *c);
     }
-    let beside = row.get(1..).unwrap_or_default();
-    let next_beside = next.get(1..).unwrap_or_default();
     for ((right, a), b) in right.iter_mut().zip(row).zip(beside) {
         *right = average(*a, *b);
     }
@@ -170,14 +197,49 @@ pub(super) fn row_sad<const N: usize>(a: &[u8; N], b: &[u8; N]) -> u32 {
     })
 }
 
+/// The sum of absolute differences to one value.
+pub(super) fn sad_to(luma: &Pixels<16>, value: u8) -> u32 {
+    differences(luma.as_flattened(), &[value; 256])
+}
+
+/// The sum of absolute differences of whole sixteens of samples.
+// Not inlined, where it would be taken apart for what is known.
+#[inline(never)]
+fn differences(a: &[u8], b: &[u8]) -> u32 {
+    let mut sum = 0u32;
+    for (a, b) in a.as_chunks::<16>().0.iter().zip(b.as_chunks::<16>().0) {
+        sum = sum.wrapping_add(row_sad(a, b));
+    }
+    sum
+}
+
 /// The sum of squared differences.
 pub(super) fn ssd<const N: usize>(a: &Pixels<N>, b: &Pixels<N>) -> u32 {
-    a.iter().zip(b).fold(0, |sum: u32, (a, b)| {
-        a.iter().zip(b).fold(sum, |sum, (a, b)| {
-            let d = i32::from(i16::from(*a).wrapping_sub(i16::from(*b)));
-            sum.wrapping_add(d.wrapping_mul(d).cast_unsigned())
-        })
-    })
+    squares(a.as_flattened(), b.as_flattened())
+}
+
+/// The sum of squared differences of whole sixteens of samples.
+#[inline(never)]
+#[allow(
+    clippy::indexing_slicing,
+    reason = "the indices are below 8 and 16, the lengths of the arrays; written so, it becomes \
+              vector code"
+)]
+fn squares(a: &[u8], b: &[u8]) -> u32 {
+    let mut sums = [0i32; 8];
+    for (a, b) in a.as_chunks::<16>().0.iter().zip(b.as_chunks::<16>().0) {
+        let mut d = [0i16; 16];
+        for ((d, a), b) in d.iter_mut().zip(a).zip(b) {
+            *d = i16::from(a.abs_diff(*b));
+        }
+        for i in 0..8 {
+            let (d, e) = (i32::from(d[i]), i32::from(d[i + 8]));
+            let both = d.wrapping_mul(d).wrapping_add(e.wrapping_mul(e));
+            sums[i] = sums[i].wrapping_add(both);
+        }
+    }
+    let all = sums.iter().fold(0i32, |all, sum| all.wrapping_add(*sum));
+    all.cast_unsigned()
 }
 
 /// The 8 x 8 quarter `index` of a macroblock's luma, in the order of figure 5: left to right,
@@ -292,7 +354,10 @@ mod tests {
     #[test]
     fn sad_counts_every_sample() {
         let reference: Reference<LUMA> = Reference::new(176, 144);
-        assert_eq!(reference.sad(&[[255; 16]; 16], 320, 256), 255 * 256);
+        assert_eq!(
+            reference.sad(&[[255; 16]; 16], 320, 256, u32::MAX),
+            255 * 256
+        );
         assert_eq!(reference.whole().samples().0.len(), 144 * LUMA);
     }
 }

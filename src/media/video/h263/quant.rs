@@ -1,8 +1,8 @@
-//! Quantisation (H.263 clause 6.2) and the choice of levels by rate and distortion.
+//! Quantisation (H.263 clause 6.2).
 
-use super::bits::BitWriter;
 use super::dct::Block;
-use super::vlc::{tcoef_bits, write_tcoef};
+use super::levels::Levels;
+use super::vlc::tcoef_bits;
 
 /// The zigzag of figure 14 over a block that is transposed, as [`dct`](super::dct) keeps it.
 pub(super) const SCAN: [u8; 64] = [
@@ -23,79 +23,24 @@ const PLACES: [[u8; 8]; 8] = [
     [28, 42, 43, 53, 54, 60, 61, 63],
 ];
 
-/// The greatest magnitude of LEVEL (table 17).
-const MAX_LEVEL: u16 = 127;
+/// For each column and each half of it, the bits of [`PLACES`] of every subset of its four rows.
+static PLACE_SETS: [[[u64; 16]; 2]; 8] = place_sets();
 
-/// How far back an event may look for the one before it: the most coefficients in a row that
-/// are given up for their cost in bits.
-const REACH: u8 = 4;
-
-/// One coefficient of a block as it is sent.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub(super) struct Event {
-    /// Place in the zigzag.
-    position: u8,
-    /// −127..=127, not 0.
-    level: i16,
-}
-
-/// The quantised coefficients of a block, INTRADC apart.
-#[derive(Debug, Clone)]
-pub(super) struct Levels {
-    events: [Event; 64],
-    count: usize,
-    /// The zigzag's first place that is coded so: 1 for INTRA blocks, else 0.
-    first: u8,
-    /// Room for the choice, kept since filling it anew takes longer than the choice.
-    candidates: [Candidate; 64],
-    nodes: [Node; 64],
-}
-
-impl Levels {
-    /// No coefficient.
-    pub(super) const EMPTY: Self = Self {
-        events: [Event {
-            position: 0,
-            level: 0,
-        }; 64],
-        count: 0,
-        first: 0,
-        candidates: [Candidate {
-            position: 0,
-            level: 0,
-            value: 0,
-        }; 64],
-        nodes: [Node {
-            cost: 0,
-            level: 0,
-            next: 0,
-            back: NO_NODE,
-        }; 64],
-    };
-
-    /// Forgets all coefficients.
-    pub(super) fn clear(&mut self) {
-        self.count = 0;
-    }
-
-    /// Whether no coefficient is sent.
-    pub(super) fn is_empty(&self) -> bool {
-        self.count == 0
-    }
-
-    fn events(&self) -> &[Event] {
-        self.events.get(..self.count).unwrap_or_default()
-    }
-
-    /// Appends all events.
-    pub(super) fn write(&self, to: &mut BitWriter) {
-        let mut next = self.first;
-        for (index, event) in self.events().iter().enumerate() {
-            let run = event.position - next;
-            write_tcoef(to, index + 1 == self.count, run, event.level);
-            next = event.position + 1;
+#[allow(
+    clippy::indexing_slicing,
+    reason = "evaluated by the compiler, where a wrong index is an error"
+)]
+const fn place_sets() -> [[[u64; 16]; 2]; 8] {
+    let mut sets = [[[0; 16]; 2]; 8];
+    let mut index = 0;
+    while index < 8 * 2 * 16 * 4 {
+        let (column, half, subset, row) = (index >> 7, index >> 6 & 1, index >> 2 & 15, index & 3);
+        if subset >> row & 1 == 1 {
+            sets[column][half][subset] |= 1 << PLACES[half * 4 + row][column];
         }
+        index += 1;
     }
+    sets
 }
 
 /// All that depends on QUANT.
@@ -109,12 +54,79 @@ pub(super) struct Quantiser {
     lambda: i32,
 }
 
-/// The decision about one block, against sending no coefficient of it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub(super) struct Gain {
-    /// Squared error and bits, weighed, that sending the events saves; never negative.
-    pub(super) cost: i32,
+/// A block quantised to the nearest levels.
+#[derive(Debug)]
+pub(super) struct Quantised<'a> {
+    pub(super) quantiser: &'a Quantiser,
+    /// Transposed, as all here.
+    pub(super) coefficients: &'a Block,
+    /// Magnitudes of the levels.
+    pub(super) levels: [[u16; 8]; 8],
+    /// The places in the zigzag that have one, the first in bit 0.
+    pub(super) places: u64,
 }
+
+/// What a level costs in bits and saves in squared error, weighed, against leaving it out: with
+/// others to follow, or as the last.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Weighed {
+    /// The magnitude.
+    pub(super) level: u16,
+    pub(super) more: i32,
+    pub(super) last: i32,
+}
+
+impl Quantised<'_> {
+    /// The coefficient at a place in the zigzag and the magnitude of its level.
+    #[inline(always)]
+    pub(super) fn at(&self, position: u8) -> (i16, u16) {
+        let place = SCAN.get(usize::from(position & 63)).copied().unwrap_or(0);
+        let place = usize::from(place & 63);
+        let coefficient = self.coefficients.as_flattened().get(place).copied();
+        let level = self.levels.as_flattened().get(place).copied();
+        (coefficient.unwrap_or(0), level.unwrap_or(1))
+    }
+
+    /// Whether the next lower level may be better for a coefficient, for its bits: not in the
+    /// upper half of what the nearest level stands for.
+    #[inline(always)]
+    pub(super) fn lower_is_worth_a_try(&self, coefficient: i16, nearest: u16) -> bool {
+        let middle = u16::from(self.quantiser.step).wrapping_mul(nearest.wrapping_mul(2) | 1);
+        nearest > 1 && coefficient.unsigned_abs() < middle
+    }
+
+    /// Weighs a coefficient sent with the magnitude `level` after `run` zeros.
+    #[inline(always)]
+    pub(super) fn weigh(&self, coefficient: i16, level: u16, run: u8) -> Weighed {
+        let Quantiser { step, lambda, .. } = *self.quantiser;
+        let magnitude = i32::from(coefficient.unsigned_abs());
+        let most = if coefficient < 0 { 2048 } else { 2047 };
+        let rebuilt = i32::from(rebuild(step, level)).min(most);
+        let saved = rebuilt.wrapping_mul(magnitude.wrapping_mul(2).wrapping_sub(rebuilt));
+        let [more, last] = tcoef_bits(level);
+        let cost = |table: &[u8; 64]| {
+            let bits = table.get(usize::from(run & 63)).copied().unwrap_or(0);
+            lambda.wrapping_mul(bits.into()).wrapping_sub(saved)
+        };
+        Weighed {
+            level,
+            more: cost(more),
+            last: cost(last),
+        }
+    }
+}
+
+/// The magnitude of the coefficient a decoder finds for a level (clause 6.2.1), before clipping.
+#[inline(always)]
+fn rebuild(step: u8, level: u16) -> u16 {
+    // Below 2¹³, so that nothing wraps.
+    let odd = level.wrapping_mul(2) | 1;
+    odd.wrapping_mul(step.into())
+        .wrapping_sub(u16::from(step & 1 == 0))
+}
+
+/// The greatest magnitude of LEVEL (table 17).
+pub(super) const MAX_LEVEL: u16 = 127;
 
 impl Quantiser {
     /// For QUANT `step`, which is brought into 1..=31.
@@ -125,6 +137,17 @@ impl Quantiser {
             step,
             reciprocal: u16::try_from(0xffff / (2 * u32::from(step)) + 1).unwrap_or(u16::MAX),
             lambda: (square * LAMBDA_128 / 128).max(1),
+        }
+    }
+
+    /// As [`new`](Self::new), with what a bit may cost for QUANT `base`, where the error of what
+    /// is coded counts `weight` / 16 times.
+    pub(super) fn weighed(step: u8, base: u8, weight: u32) -> Self {
+        let weight = i32::try_from(weight.max(16)).unwrap_or(i32::MAX);
+        let lambda = Self::new(base).lambda.saturating_mul(16) / weight;
+        Self {
+            lambda: lambda.max(1),
+            ..Self::new(step)
         }
     }
 
@@ -140,24 +163,28 @@ impl Quantiser {
         16 * u32::from(self.step)
     }
 
-    /// Chooses the levels of a predicted block.
-    pub(super) fn inter(&self, coefficients: &Block, levels: &mut Levels) -> Gain {
-        levels.first = 0;
-        self.choose(coefficients, levels)
+    /// The squared error up to which no block reaches [`zero_block_sad`](Self::zero_block_sad).
+    pub(super) fn zero_error(&self) -> i32 {
+        let sad = self.zero_block_sad();
+        (sad * sad / 64).cast_signed()
     }
 
-    /// Chooses the levels of an INTRA block, INTRADC apart.
-    pub(super) fn intra(&self, coefficients: &Block, levels: &mut Levels) -> Gain {
-        levels.first = 1;
-        self.choose(coefficients, levels)
+    /// Chooses the levels of a predicted block. Returns what sending them saves in squared error
+    /// and bits, weighed, against sending none; never negative.
+    pub(super) fn inter(&self, coefficients: &Block, levels: &mut Levels) -> i32 {
+        self.choose(coefficients, 0, levels)
+    }
+
+    /// Chooses the levels of an INTRA block, INTRADC apart, as [`inter`](Self::inter) does.
+    pub(super) fn intra(&self, coefficients: &Block, levels: &mut Levels) -> i32 {
+        self.choose(coefficients, 1, levels)
     }
 
     /// The coefficient a decoder finds for `level` (clause 6.2.1).
     fn reconstruct(&self, level: i16) -> i16 {
-        let step = i16::from(self.step);
-        let magnitude = step * (2 * level.abs() + 1) - (1 - step % 2);
+        let magnitude = rebuild(self.step, level.unsigned_abs()).cast_signed();
         if level < 0 {
-            (-magnitude).max(-2048)
+            magnitude.wrapping_neg().max(-2048)
         } else {
             magnitude.min(2047)
         }
@@ -176,223 +203,65 @@ impl Quantiser {
     }
 
     /// Quantises to the nearest level, 1 from 7/4 QUANT on, and leaves `levels` with the cheapest
-    /// choice among those levels, the next lower ones, and none.
-    fn choose(&self, coefficients: &Block, levels: &mut Levels) -> Gain {
-        levels.count = 0;
-        let half = u16::from(self.step) / 4;
-        let mut magnitudes = [[0; 8]; 8];
-        // Places in the zigzag that have a level.
+    /// choice out of those.
+    fn choose(&self, coefficients: &Block, first: u8, levels: &mut Levels) -> i32 {
+        levels.clear();
+        let nearest = quantise(coefficients, u16::from(self.step) / 4, self.reciprocal);
         let mut places = 0u64;
-        let rows = magnitudes.iter_mut().zip(coefficients).zip(&PLACES);
-        for ((magnitudes, coefficients), row_places) in rows {
-            let mut any = 0;
-            for (to, from) in magnitudes.iter_mut().zip(coefficients) {
-                let rounded = u32::from(from.unsigned_abs().wrapping_add(half));
-                *to = high_half(rounded.wrapping_mul(u32::from(self.reciprocal)));
-                any |= *to;
-            }
-            if any != 0 {
-                for (magnitude, place) in magnitudes.iter().zip(row_places) {
-                    places |= u64::from(*magnitude != 0) << place;
-                }
-            }
+        for (rows, [low, high]) in occupied(&nearest).iter().zip(&PLACE_SETS) {
+            places |= set_of(low, *rows) | set_of(high, *rows >> 4);
         }
-        places &= u64::MAX << levels.first;
+        places &= u64::MAX << first;
         if places == 0 {
-            return Gain::default();
+            return 0;
         }
-        let Levels {
-            events,
-            candidates,
-            nodes,
-            ..
-        } = levels;
-        let mut count = 0;
-        for candidate in candidates.iter_mut() {
-            if places == 0 {
-                break;
-            }
-            let place = places.trailing_zeros();
-            places &= places - 1;
-            let position = u8::try_from(place).unwrap_or(0) & 63;
-            let index = SCAN.get(usize::from(position)).copied().unwrap_or(0);
-            let index = usize::from(index & 63);
-            let level = magnitudes.as_flattened().get(index).copied();
-            let value = coefficients.as_flattened().get(index).copied();
-            *candidate = Candidate {
-                position,
-                level: level.unwrap_or(0).min(MAX_LEVEL).cast_signed(),
-                value: value.unwrap_or(0),
-            };
-            count += 1;
-        }
-        let candidates = candidates.get(..count).unwrap_or_default();
-        let (gain, kept) = self.cheapest(candidates, levels.first, nodes, events);
-        levels.count = kept;
-        gain
-    }
-
-    /// What a level of magnitude `level` saves in squared error against leaving the coefficient
-    /// out.
-    fn saved(&self, value: i16, level: i16) -> i32 {
-        let rebuilt = self.reconstruct(if value < 0 { -level } else { level });
-        let error = i32::from(value) - i32::from(rebuilt);
-        i32::from(value) * i32::from(value) - error * error
-    }
-
-    /// The shortest path through the candidates: each is kept with its level, kept with the next
-    /// lower one, or left out, and one of those kept is the last. Returns what it gains and how
-    /// many events were written.
-    fn cheapest(
-        &self,
-        candidates: &[Candidate],
-        first: u8,
-        nodes: &mut [Node; 64],
-        events: &mut [Event; 64],
-    ) -> (Gain, usize) {
-        let mut end = Choice::NOTHING;
-        for (index, candidate) in (0u8..).zip(candidates) {
-            let reach = index.saturating_sub(REACH);
-            let mut best = Choice::NONE;
-            let lowest = (candidate.level - 1).max(1);
-            for level in lowest..=candidate.level {
-                let saved = self.saved(candidate.value, level);
-                let [more, last] = tcoef_bits(level.unsigned_abs());
-                let mut step = |cost: i32, next: u8, back: u8| {
-                    let run = usize::from(candidate.position.wrapping_sub(next) & 63);
-                    let rate = |table: &[u8; 64]| {
-                        let bits = table.get(run).copied().unwrap_or(0);
-                        self.lambda.wrapping_mul(bits.into())
-                    };
-                    let cost = cost.wrapping_sub(saved);
-                    let choice = |rate| Choice::new(cost.wrapping_add(rate), index, level, back);
-                    best = best.min(choice(rate(more)));
-                    end = end.min(choice(rate(last)));
-                };
-                if reach == 0 {
-                    step(0, first, NO_NODE);
-                }
-                let before = nodes.get(usize::from(reach)..usize::from(index));
-                let mut back = reach;
-                for node in before.unwrap_or_default() {
-                    step(node.cost, node.next, back);
-                    back = back.wrapping_add(1);
-                }
-            }
-            if let Some(node) = nodes.get_mut(usize::from(index)) {
-                let (_, level, back) = best.parts();
-                *node = Node {
-                    cost: best.cost(),
-                    level,
-                    next: candidate.position + 1,
-                    back,
-                };
-            }
-        }
-        let cost = end.cost();
-        let kept = if cost < 0 {
-            collect(candidates, nodes, end, events)
-        } else {
-            0
+        let quantised = Quantised {
+            quantiser: self,
+            coefficients,
+            levels: nearest,
+            places,
         };
-        (Gain { cost: -cost }, kept)
-    }
-}
-
-/// A cost and what leads to it, in one number so that the cheaper is the smaller: from the top,
-/// the cost, the candidate, its level, and the candidate before.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-struct Choice(i64);
-
-impl Choice {
-    /// Sending nothing.
-    const NOTHING: Self = Self(0);
-    /// Dearer than any.
-    const NONE: Self = Self(i64::MAX);
-
-    #[inline]
-    fn new(cost: i32, index: u8, level: i16, back: u8) -> Self {
-        let rest = (i64::from(index) << 16) | (i64::from(level) << 8) | i64::from(back);
-        Self((i64::from(cost) << 24) | rest)
-    }
-
-    fn cost(self) -> i32 {
-        i32::try_from(self.0 >> 24).unwrap_or(i32::MAX)
-    }
-
-    /// The candidate, its level and the candidate before.
-    fn parts(self) -> (u8, i16, u8) {
-        let [.., index, level, back] = self.0.to_be_bytes();
-        (index, i16::from(level), back)
+        levels.choose(&quantised, first)
     }
 }
 
 /// λ in units of QUANT² / 128.
 const LAMBDA_128: i32 = 97;
 
-/// A coefficient that plain quantisation keeps.
-#[derive(Debug, Clone, Copy, Default)]
-struct Candidate {
-    position: u8,
-    /// Magnitude of the level.
-    level: i16,
-    /// The coefficient.
-    value: i16,
+/// (|coefficient| + `offset`) · `reciprocal` / 2¹⁶ of all coefficients.
+// By itself, this and the next become vector code; in the midst of `choose` they do not.
+#[inline(never)]
+#[allow(
+    clippy::cast_possible_truncation,
+    reason = "the upper half of a product of 16 bits by 16"
+)]
+fn quantise(coefficients: &Block, offset: u16, reciprocal: u16) -> [[u16; 8]; 8] {
+    let mut magnitudes = [[0; 8]; 8];
+    let flat = magnitudes.as_flattened_mut().iter_mut();
+    for (to, from) in flat.zip(coefficients.as_flattened()) {
+        let rounded = from.unsigned_abs().wrapping_add(offset);
+        *to = (u32::from(rounded).wrapping_mul(reciprocal.into()) >> 16) as u16;
+    }
+    magnitudes
 }
 
-/// The cheapest way to code everything up to and including a candidate.
-#[derive(Debug, Clone, Copy, Default)]
-struct Node {
-    cost: i32,
-    /// Magnitude of the level.
-    level: i16,
-    /// The place after the candidate.
-    next: u8,
-    /// The candidate kept before this, or [`NO_NODE`].
-    back: u8,
-}
-
-/// The beginning of the block.
-const NO_NODE: u8 = u8::MAX;
-
-/// Writes the path that ends in `last` and returns its length.
-fn collect(
-    candidates: &[Candidate],
-    nodes: &[Node; 64],
-    last: Choice,
-    events: &mut [Event; 64],
-) -> usize {
-    let (mut index, mut level, mut back) = last.parts();
-    let mut count = 0;
-    for event in events.iter_mut() {
-        let Some(candidate) = candidates.get(usize::from(index)) else {
-            break;
-        };
-        let negative = candidate.value < 0;
-        *event = Event {
-            position: candidate.position,
-            level: if negative { -level } else { level },
-        };
-        count += 1;
-        if back == NO_NODE {
-            break;
+/// For each column the rows that are not zero, the first one in bit 0.
+#[inline(never)]
+fn occupied(magnitudes: &[[u16; 8]; 8]) -> [u16; 8] {
+    let mut columns = [0; 8];
+    let mut bit = 1u16;
+    for row in magnitudes {
+        for (column, magnitude) in columns.iter_mut().zip(row) {
+            *column |= if *magnitude == 0 { 0 } else { bit };
         }
-        index = back;
-        let Some(node) = nodes.get(usize::from(index)) else {
-            break;
-        };
-        (level, back) = (node.level, node.back);
+        bit = bit.wrapping_add(bit);
     }
-    if let Some(events) = events.get_mut(..count) {
-        events.reverse();
-    }
-    count
+    columns
 }
 
-/// The upper 16 bits.
-fn high_half(value: u32) -> u16 {
-    let [a, b, ..] = value.to_be_bytes();
-    u16::from_be_bytes([a, b])
+fn set_of(sets: &[u64; 16], rows: u16) -> u64 {
+    let set = sets.get(usize::from(rows & 15));
+    set.copied().unwrap_or(0)
 }
 
 /// INTRADC (table 15) for the first coefficient of an INTRA block: the code and what a decoder
@@ -405,6 +274,7 @@ pub(super) fn intra_dc(coefficient: i16) -> (u8, i16) {
 
 #[cfg(test)]
 mod tests {
+    use super::super::bits::BitWriter;
     use super::*;
 
     #[test]
@@ -468,8 +338,8 @@ mod tests {
                 levels.write(&mut writer);
                 let bits = u32::try_from(writer.bits()).unwrap();
                 let nothing = error(&[[0; 8]; 8]);
-                assert_eq!(gain.cost, nothing - error(&rebuilt) - quantiser.cost(bits));
-                assert!(gain.cost >= 0);
+                assert_eq!(gain, nothing - error(&rebuilt) - quantiser.cost(bits));
+                assert!(gain >= 0);
                 assert_eq!(levels.is_empty(), bits == 0);
             }
         }
