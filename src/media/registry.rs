@@ -1,5 +1,6 @@
 //! Which codec reads or writes what.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::audio;
@@ -61,12 +62,6 @@ impl Registry {
         for encoder in image::encoders() {
             registry.add_image_encoder(BUILTIN, encoder);
         }
-        for decoder in audio::decoders() {
-            registry.add_audio_decoder(BUILTIN, decoder);
-        }
-        for encoder in audio::encoders() {
-            registry.add_audio_encoder(BUILTIN, encoder);
-        }
         for decoder in video::decoders() {
             registry.add_video_decoder(BUILTIN, decoder);
         }
@@ -75,6 +70,12 @@ impl Registry {
         }
         for name in video::OFF {
             registry.set_enabled(name, false);
+        }
+        for decoder in audio::decoders() {
+            registry.add_audio_decoder(BUILTIN, decoder);
+        }
+        for encoder in audio::encoders() {
+            registry.add_audio_encoder(BUILTIN, encoder);
         }
         registry
     }
@@ -131,6 +132,36 @@ impl Registry {
             codec.name() == name
         });
         found
+    }
+
+    /// The names of all codecs with whether they are switched on, in alphabetical order. A name
+    /// that several go by counts as on where one of them is.
+    #[must_use]
+    pub fn names(&self) -> BTreeMap<String, bool> {
+        fn of<'a, T: ?Sized>(
+            entries: &'a [Entry<T>],
+            name: impl Fn(&'a T) -> &'a str,
+        ) -> Vec<(&'a str, bool)> {
+            let named = entries
+                .iter()
+                .map(|entry| (name(&entry.codec), entry.enabled));
+            named.collect()
+        }
+        let mut names = BTreeMap::new();
+        for (name, enabled) in [
+            of(&self.image_decoders, |codec| codec.name()),
+            of(&self.image_encoders, |codec| codec.name()),
+            of(&self.audio_decoders, |codec| codec.name()),
+            of(&self.audio_encoders, |codec| codec.name()),
+            of(&self.video_decoders, |codec| codec.name()),
+            of(&self.video_encoders, |codec| codec.name()),
+        ]
+        .into_iter()
+        .flatten()
+        {
+            *names.entry(name.to_owned()).or_insert(false) |= enabled;
+        }
+        names
     }
 
     /// The codec that reads pictures of `format`.
