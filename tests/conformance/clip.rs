@@ -120,7 +120,14 @@ struct Probed(Value);
 impl Probed {
     fn of(path: &Path) -> Self {
         let output = Command::new("ffprobe")
-            .args(["-v", "error", "-of", "json", "-show_streams", "-show_format"])
+            .args([
+                "-v",
+                "error",
+                "-of",
+                "json",
+                "-show_streams",
+                "-show_format",
+            ])
             .arg(path)
             .output()
             .unwrap();
@@ -172,7 +179,9 @@ fn decoded_seconds(path: &Path) -> f64 {
     let output = Command::new("ffmpeg")
         .args(["-v", "quiet", "-i"])
         .arg(path)
-        .args(["-map", "0:a:0", "-ac", "1", "-ar", "8000", "-f", "s16le", "-"])
+        .args([
+            "-map", "0:a:0", "-ac", "1", "-ar", "8000", "-f", "s16le", "-",
+        ])
         .output()
         .unwrap();
     output.stdout.len() as f64 / 16_000.0
@@ -208,7 +217,13 @@ fn likeness(one: &[f64], other: &[f64]) -> f64 {
 }
 
 /// What phones of a class play in a clip: codecs of pictures, of sound, brands.
-fn plays(id: &str) -> (&'static [&'static str], &'static [&'static str], &'static [&'static str]) {
+fn plays(
+    id: &str,
+) -> (
+    &'static [&'static str],
+    &'static [&'static str],
+    &'static [&'static str],
+) {
     match id {
         "android-generic" | "android-wvga" | "eu-flagship-2015" | "ios-generic" | "kaios"
         | "max-observed" | "qvga-600k" | "smartphone-1080p" | "smartphone-qhd" | "us-1mb"
@@ -256,7 +271,8 @@ fn judge(
     std::fs::write(&path, &out.data).unwrap();
     let said = complaints(&path);
     // The decoder of ffmpeg does not know the silence of AMR, which a copied track may have.
-    if !said.is_empty() && !(said.contains("amrnb") && !complaints(&medium.path).is_empty()) {
+    let of_source = said.contains("amrnb") && !complaints(&medium.path).is_empty();
+    if !said.is_empty() && !of_source {
         return Err(format!("ffmpeg: {said}"));
     }
     if type_out.starts_with("image/") {
@@ -273,15 +289,14 @@ fn judge(
     } else {
         "sound"
     };
-    Ok(if cut { format!("{kind}, cut") } else { kind.to_owned() })
+    Ok(if cut {
+        format!("{kind}, cut")
+    } else {
+        kind.to_owned()
+    })
 }
 
-fn check_shape(
-    medium: &Medium,
-    caps: &Capabilities,
-    path: &Path,
-    cut: bool,
-) -> Result<(), String> {
+fn check_shape(medium: &Medium, caps: &Capabilities, path: &Path, cut: bool) -> Result<(), String> {
     let (was, is) = (Probed::of(&medium.path), Probed::of(path));
     if is.stream("video").is_none() {
         let (was, is) = (decoded_seconds(&medium.path), decoded_seconds(path));
@@ -465,7 +480,10 @@ fn what_does_not_fit_whole_is_cut_and_what_not_at_all_is_a_still_picture() {
 #[test]
 fn threads_do_not_change_a_clip() {
     let media = media_corpus();
-    let Some(medium) = media.iter().find(|m| m.name == "clip_rotated90_h264_aac.mp4") else {
+    let Some(medium) = media
+        .iter()
+        .find(|m| m.name == "clip_rotated90_h264_aac.mp4")
+    else {
         return;
     };
     for id in ["flip-176x220", "android-generic"] {
