@@ -92,9 +92,11 @@ fn message(medium: &Medium) -> Message {
     }
 }
 
+/// Every codec. The decoder of AV1 checks itself so thoroughly in a debug build that it takes
+/// minutes for a second of film.
 fn registry() -> Registry {
     let mut registry = Registry::builtin();
-    assert!(registry.set_enabled("rav1d", true));
+    assert!(registry.set_enabled("rav1d", !cfg!(debug_assertions)));
     registry
 }
 
@@ -495,5 +497,53 @@ fn threads_do_not_change_a_clip() {
         let (one, four) = (with(1), with(4));
         assert_eq!(one.message, four.message, "{id}");
         assert_eq!(one.report, four.report, "{id}");
+    }
+}
+
+#[test]
+fn the_command_converts_sounds_and_clips_and_says_what_it_cannot() {
+    let Some(folder) = corpus("media") else {
+        return;
+    };
+    let scratch = Scratch::new("convert");
+    let run = |input: &str, output: &str, options: &[&str]| {
+        let mut command = crate::support::remold();
+        command.args(["media", "convert"]).arg(folder.join(input));
+        command.arg("-o").arg(scratch.0.join(output)).args(options);
+        let done = command.output().expect("remold runs");
+        let said = String::from_utf8_lossy(&done.stderr).into_owned();
+        (done.status.code().expect("a code"), done.stdout, said)
+    };
+    let (code, json, said) = run("voice_aac.m4a", "voice.amr", &["--json"]);
+    assert_eq!(code, 0, "{said}");
+    let report: Value = serde_json::from_slice(&json).unwrap();
+    assert_eq!(report["codec"], "amr-nb");
+    assert_eq!(report["type_out"], "audio/amr");
+    let clip = "clip_qcif_h263_amr.3gp";
+    let options = ["--max-size", "40000", "--fps", "8", "--json"];
+    let (code, json, said) = run(clip, "clip.3gp", &options);
+    assert_eq!(code, 0, "{said}");
+    let report: Value = serde_json::from_slice(&json).unwrap();
+    assert_eq!(
+        (&report["codec"], &report["width"]),
+        (&"h263".into(), &176.into())
+    );
+    assert!(report["bytes_out"].as_u64().unwrap() <= 40_000);
+    assert!(report["fps"].as_f64().unwrap() <= 8.1, "{report}");
+    let (code, _, said) = run(clip, "still.jpg", &[]);
+    assert_eq!(code, 0, "{said}");
+    for (input, output, options, wanted) in [
+        (clip, "a.3gp", &["--video-codec", "h265"][..], 2),
+        (clip, "a.amr", &["--fps", "5"], 2),
+        (clip, "a.3gp", &["--disable", "no-such"], 2),
+        (clip, "a.3gp", &["--max-size", "100"], 3),
+        ("voice.amr", "a.jpg", &[], 3),
+        ("clip_av1_aac.mp4", "a.3gp", &[], 3),
+    ] {
+        let (code, _, said) = run(input, output, options);
+        assert_eq!(code, wanted, "{input} {options:?}: {said}");
+        assert_eq!(said.lines().count(), 1, "{said}");
+        assert!(said.starts_with("remold: "), "{said}");
+        assert!(!scratch.0.join(output).exists(), "nothing is left behind");
     }
 }
