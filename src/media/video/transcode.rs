@@ -154,7 +154,7 @@ impl Job<'_> {
     /// Decodes and codes the track once.
     fn pass(&self, aim: u64, store: Option<&mut Store>) -> Result<Made, MediaError> {
         let mut sink = Sink::open(self, aim, store)?;
-        let stretches = stretches(self.track);
+        let stretches = self.wanted();
         let lanes = self.lanes(&stretches);
         let error = if lanes > 1 {
             self.beside_each_other(&stretches, lanes, &mut sink)?
@@ -231,6 +231,22 @@ impl Job<'_> {
         let bounds = (self.limits, self.cancel);
         let (decoder, plan) = (&*self.decoder, &self.plan);
         Reader::open(decoder, self.track, stretch, plan, Some(shaper), bounds)
+    }
+
+    /// The stretches in which there is a frame that is wanted: not those after the end.
+    fn wanted(&self) -> Vec<Stretch> {
+        let info = &self.track.info;
+        let mut samples = self.track.samples();
+        let mut stretches = stretches(self.track);
+        stretches.retain(|stretch| {
+            samples
+                .by_ref()
+                .take(stretch.count)
+                .fold(false, |some, sample| {
+                    some | self.plan.wants(self.plan.packet_us(info, sample.pts))
+                })
+        });
+        stretches
     }
 
     /// How many stretches are decoded at one time.
