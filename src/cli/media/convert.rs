@@ -90,9 +90,9 @@ pub(super) struct Outcome {
     pub(super) warnings: Vec<String>,
 }
 
-pub(super) fn run(args: Args) -> Result<Exit, CliError> {
+pub(super) fn run(args: &Args) -> Result<Exit, CliError> {
     let limits = Limits::default();
-    run_with(&args, &limits).map_err(|error| error.as_json(args.json))
+    run_with(args, &limits).map_err(|error| error.as_json(args.json))
 }
 
 fn run_with(args: &Args, limits: &Limits) -> Result<Exit, CliError> {

@@ -19,12 +19,12 @@ enum Command {
     /// Show what the octets really are: type, codec, size, frames, duration, rotation
     Probe(probe::Args),
     /// Make another format of a medium, or a smaller one
-    Convert(convert::Args),
+    Convert(Box<convert::Args>),
 }
 
 pub(super) fn run(args: Args) -> Result<Exit, CliError> {
     match args.command {
         Command::Probe(args) => probe::run(args),
-        Command::Convert(args) => convert::run(args),
+        Command::Convert(args) => convert::run(&args),
     }
 }

@@ -124,7 +124,10 @@ fn what_is_already_right_is_copied() {
     assert_eq!(shared.video, Some(Way::Copy));
     assert!(matches!(shared.audio, Some(Way::Code(_))));
     let tight = divide(&sides, &target, None, Some(30_000)).expect("it fits");
-    assert!(matches!(tight.video, Some(Way::Code(_))), "too large to copy");
+    assert!(
+        matches!(tight.video, Some(Way::Code(_))),
+        "too large to copy"
+    );
 }
 
 #[test]
