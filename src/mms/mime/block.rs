@@ -5,6 +5,8 @@ use std::ops::Range;
 use crate::mms::error::{DecodeError, DecodeErrorKind, Warning};
 use crate::mms::text::{decode_octets, words};
 
+use super::is_structure;
+
 /// One header field as it stood in the input.
 #[derive(Debug)]
 pub(super) struct RawField {
@@ -36,7 +38,8 @@ pub(super) struct Block {
 /// The block ends at an empty line, or with a warning at a line that is no header field: some
 /// senders leave the empty line out. A line of white space alone is an empty continuation line
 /// where a field or continuation follows it, and the end of the block where none does. More than
-/// `limit` fields are an error.
+/// `limit` fields are an error, those that tell the structure of MIME counted by themselves: a
+/// writer must add them to what it has read.
 pub(super) fn read(
     input: &[u8],
     region: Range<usize>,
@@ -45,6 +48,7 @@ pub(super) fn read(
 ) -> Result<Block, DecodeError> {
     let mut fields: Vec<RawField> = Vec::new();
     let mut value: Vec<u8> = Vec::new();
+    let (mut structure, mut others) = (0_usize, 0_usize);
     let mut at = region.start;
     while let Some(line) = line_at(input, at, region.end) {
         let content = line.content;
@@ -60,7 +64,13 @@ pub(super) fn read(
             }
             value.extend_from_slice(content);
         } else if let Some((name, first)) = split_field(content) {
-            if fields.len() >= limit {
+            let count = if is_structure(&name.to_ascii_lowercase()) {
+                &mut structure
+            } else {
+                &mut others
+            };
+            *count = count.saturating_add(1);
+            if *count > limit {
                 return Err(DecodeError::new(
                     at,
                     DecodeErrorKind::Limit {
@@ -194,6 +204,10 @@ mod tests {
 
     #[test]
     fn fields_are_bounded() {
+        let structure = "Content-Type: a/b\n".repeat(10);
+        let enough = structure + &"A: b\n".repeat(10);
+        let read_enough = read(enough.as_bytes(), 0..enough.len(), 10, &mut Vec::new());
+        assert_eq!(read_enough.unwrap().fields.len(), 20);
         let many = "A: b\n".repeat(11);
         let error = read(many.as_bytes(), 0..many.len(), 10, &mut Vec::new()).unwrap_err();
         assert_eq!(error.offset, 50);

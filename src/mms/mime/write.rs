@@ -25,6 +25,7 @@ use crate::mms::transfer;
 /// [`EncodeError::Body`] for a body that is no multipart and has not exactly one part.
 pub fn encode(message: &Message) -> Result<Vec<u8>, EncodeError> {
     let mut out = Vec::new();
+    let mut list: Option<(String, String)> = None;
     for header in &message.headers {
         if let HeaderName::Text(name) = &header.name
             && is_structure(&name.to_ascii_lowercase())
@@ -32,9 +33,33 @@ pub fn encode(message: &Message) -> Result<Vec<u8>, EncodeError> {
             continue;
         }
         check(&header.name, &header.value)?;
-        if let Some((name, value)) = fields::write(&header.name, &header.value) {
+        let Some((name, value)) = fields::write(&header.name, &header.value) else {
+            continue;
+        };
+        // RFC 5322 section 3.6 allows one list of addresses of each kind.
+        match &mut list {
+            Some((open, addresses)) if *open == name => {
+                addresses.push_str(", ");
+                addresses.push_str(&value);
+                continue;
+            }
+            _ => {}
+        }
+        if let Some((name, addresses)) = list.take() {
+            push_field(&name, &addresses, &mut out)?;
+        }
+        let is_list = matches!(
+            header.name,
+            HeaderName::Field(Field::To | Field::Cc | Field::Bcc)
+        );
+        if is_list {
+            list = Some((name, value));
+        } else {
             push_field(&name, &value, &mut out)?;
         }
+    }
+    if let Some((name, addresses)) = list {
+        push_field(&name, &addresses, &mut out)?;
     }
     push_field("MIME-Version", "1.0", &mut out)?;
     let body = &message.body;
