@@ -26,6 +26,7 @@ pub mod limits;
 pub mod media;
 pub mod mms;
 pub mod profile;
+pub mod store;
 
 pub use dimensions::Dimensions;
 pub use limits::Limits;
