@@ -22,6 +22,7 @@ mod image;
 mod image_hostile;
 mod mime;
 mod mime_round_trip;
+mod mmsc;
 mod probe;
 mod profile;
 mod smil;
