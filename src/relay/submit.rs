@@ -19,6 +19,15 @@ const DRAWS: usize = 3;
 /// Why a submission is refused, and what the phone is told.
 struct Refusal(Response, String);
 
+/// The recipients of a submission.
+#[derive(Default)]
+struct Named {
+    /// Those who are served here, each once.
+    ours: Vec<(Role, Msisdn)>,
+    /// A sentence for each of the others.
+    foreign: Vec<String>,
+}
+
 impl Relay {
     /// Takes the message of an M-Send.req over and answers it. `octets` are the PDU as it came;
     /// `sender` is who the network says sent it. An answer of Ok is only given once the store has
@@ -109,7 +118,10 @@ impl Relay {
             let text = "Paying for replies is not supported";
             return refuse(Response::ReplyChargingNotSupported, text);
         }
-        let (recipients, foreign) = self.recipients(&pdu.headers)?;
+        let Named {
+            ours: recipients,
+            foreign,
+        } = self.recipients(&pdu.headers)?;
         let foreign = (!foreign.is_empty()).then(|| format!("Not sent: {}", foreign.join("; ")));
         if let Some(text) = &foreign
             // Before 1.2 there is no way to say that some will get it.
@@ -193,15 +205,15 @@ impl Relay {
         ))
     }
 
-    /// Recipients of ours, each once, and a sentence for each who is not.
-    fn recipients(&self, headers: &Headers) -> Result<(Vec<(Role, Msisdn)>, Vec<String>), Refusal> {
+    /// Who To, Cc and Bcc name.
+    fn recipients(&self, headers: &Headers) -> Result<Named, Refusal> {
         let roles = [
             (Field::To, Role::To),
             (Field::Cc, Role::Cc),
             (Field::Bcc, Role::Bcc),
         ];
-        let mut ours: Vec<(Role, Msisdn)> = Vec::new();
-        let mut foreign = Vec::new();
+        let mut found = Named::default();
+        let Named { ours, foreign } = &mut found;
         let named = roles.into_iter().flat_map(|(field, role)| {
             headers.all(field).map(move |value| {
                 let text = match value {
@@ -228,7 +240,7 @@ impl Relay {
             let text = "There is no recipient".to_owned();
             return Err(Refusal(Response::MessageFormatCorrupt, text));
         }
-        Ok((ours, foreign))
+        Ok(found)
     }
 
     fn expires_at(&self, headers: &Headers, now: Millis) -> Millis {

@@ -23,6 +23,7 @@ mod image_hostile;
 mod mime;
 mod mime_round_trip;
 mod mmsc;
+mod mmsd;
 mod probe;
 mod profile;
 mod smil;

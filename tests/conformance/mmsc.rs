@@ -21,15 +21,15 @@ const BOB: &str = "+15550002222";
 const PATIENCE: Duration = Duration::from_secs(60);
 
 /// A server of its own, in a folder of its own.
-struct Server {
+pub(crate) struct Server {
     child: Child,
-    mm1: SocketAddr,
+    pub(crate) mm1: SocketAddr,
     health: SocketAddr,
     lines: Receiver<String>,
 }
 
 impl Server {
-    fn start(folder: &Path, more: &str) -> Self {
+    pub(crate) fn start(folder: &Path, more: &str) -> Self {
         let config = folder.join("remold.toml");
         let text = format!(
             "[store]\nfolder = \"{}\"\n[mm1]\nlisten = \"127.0.0.1:0\"\n{more}\n\
@@ -59,8 +59,16 @@ impl Server {
         }
     }
 
-    /// The next push that is printed: to whom, and the PDU in it.
+    /// The next push that is printed: to whom, the PDU in it, and what to fetch.
     fn push(&self) -> (String, Pdu, String) {
+        let (to, url, wsp) = self.raw_push();
+        let octets = Bytes::from(unhex(&wsp));
+        let (_, pdu) = push::decode(&octets, &Limits::default()).unwrap().value;
+        (to, pdu, url)
+    }
+
+    /// The next push that is printed: to whom, what to fetch, and its octets in hexadecimal.
+    pub(crate) fn raw_push(&self) -> (String, String, String) {
         loop {
             let line = self.lines.recv_timeout(PATIENCE).unwrap();
             let Some(line) = line.strip_prefix("push ") else {
@@ -70,9 +78,7 @@ impl Server {
                 let word = line.split(' ').find_map(|word| word.strip_prefix(name));
                 word.unwrap().to_owned()
             };
-            let octets = Bytes::from(unhex(&field("wsp=")));
-            let (_, pdu) = push::decode(&octets, &Limits::default()).unwrap().value;
-            return (field("to="), pdu, field("url="));
+            return (field("to="), field("url="), field("wsp="));
         }
     }
 
@@ -102,10 +108,10 @@ fn lines(stdout: ChildStdout) -> Receiver<String> {
     lines
 }
 
-struct Scratch(PathBuf);
+pub(crate) struct Scratch(pub(crate) PathBuf);
 
 impl Scratch {
-    fn new(name: &str) -> Self {
+    pub(crate) fn new(name: &str) -> Self {
         let path = std::env::temp_dir().join(format!("remold-mmsc-{}-{name}", std::process::id()));
         let _ = std::fs::remove_dir_all(&path);
         std::fs::create_dir_all(&path).unwrap();
