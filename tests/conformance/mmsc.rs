@@ -459,10 +459,8 @@ fn the_demonstration_leaves_pictures_before_and_after() {
     }
     let picture = |folder: &str| {
         let files: Vec<_> = std::fs::read_dir(out.join(folder)).unwrap().collect();
-        let paths = files.into_iter().map(|file| file.unwrap().path());
-        let path = paths
-            .filter(|path| path.extension().is_some_and(|e| e == "jpg"))
-            .next();
+        let mut paths = files.into_iter().map(|file| file.unwrap().path());
+        let path = paths.find(|path| path.extension().is_some_and(|e| e == "jpg"));
         let octets = Bytes::from(std::fs::read(path.unwrap()).unwrap());
         let size = remold::media::probe(&octets, &Limits::default())
             .unwrap()
