@@ -24,8 +24,12 @@ pub mod cli;
 pub mod dimensions;
 pub mod limits;
 pub mod media;
+pub mod mm1;
 pub mod mms;
 pub mod profile;
+pub mod relay;
+pub mod server;
+pub mod store;
 
 pub use dimensions::Dimensions;
 pub use limits::Limits;

@@ -11,6 +11,8 @@ mod message;
 mod pdu;
 mod profile;
 mod progress;
+mod serve;
+mod sim;
 mod table;
 mod target;
 
@@ -44,6 +46,12 @@ enum Command {
     Man(generate::ManArgs),
     /// Show, find, list and import what devices can take
     Profile(profile::Args),
+    /// Run a multimedia messaging service centre
+    Serve(serve::ServeArgs),
+    /// Check the configuration of a service centre
+    Config(serve::ConfigArgs),
+    /// Simulated phones, to try a service centre out
+    Sim(sim::Args),
 }
 
 /// Runs one command line and returns its exit code. Errors are already printed.
@@ -65,6 +73,9 @@ pub fn run(args: impl IntoIterator<Item = OsString>) -> Exit {
         Command::Completions(args) => generate::completions(&args, Cli::command()),
         Command::Man(args) => generate::man(&args, Cli::command()),
         Command::Profile(args) => profile::run(args),
+        Command::Serve(args) => serve::serve(&args),
+        Command::Config(args) => serve::config(&args),
+        Command::Sim(args) => sim::run(args),
     };
     outcome.unwrap_or_else(|error| error.report())
 }

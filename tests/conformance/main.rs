@@ -24,6 +24,8 @@ mod image;
 mod image_hostile;
 mod mime;
 mod mime_round_trip;
+mod mmsc;
+mod mmsd;
 mod probe;
 mod profile;
 mod smil;

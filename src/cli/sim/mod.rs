@@ -1,0 +1,27 @@
+//! `remold sim`: simulated phones, for whoever tries the service out. They contact nobody but the
+//! server they are told, which is one on loopback.
+
+mod demo;
+mod phone;
+
+use clap::Subcommand;
+
+use super::{CliError, Exit};
+
+#[derive(Debug, clap::Args)]
+pub(super) struct Args {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Send a message from one simulated phone to another, and say what happens step by step
+    Demo(demo::Args),
+}
+
+pub(super) fn run(args: Args) -> Result<Exit, CliError> {
+    match args.command {
+        Command::Demo(args) => demo::run(&args),
+    }
+}

@@ -1,0 +1,98 @@
+//! The accept loop.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use hyper::server::conn::http1;
+use hyper::service::service_fn;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::{Semaphore, watch};
+use tokio::task::JoinSet;
+
+use super::Edge;
+use super::service::handle;
+use super::watched::Watched;
+
+/// Octets of a request head, of which no phone needs a quarter.
+const HEAD: usize = 64 << 10;
+/// Headers of a request.
+const HEADERS: usize = 100;
+/// Pause after the system could give no connection, such as for want of descriptors.
+const PAUSE: Duration = Duration::from_millis(50);
+
+/// Serves connections until `stop` turns true; then accepts no more, lets every request that has
+/// begun be answered, and returns.
+pub async fn serve(listener: TcpListener, edge: Arc<Edge>, mut stop: watch::Receiver<bool>) {
+    let places = Arc::new(Semaphore::new(edge.bounds.connections.max(1)));
+    let mut connections = JoinSet::new();
+    loop {
+        let accepted = tokio::select! {
+            biased;
+            _ = stop.wait_for(|stop| *stop) => break,
+            Some(_) = connections.join_next() => continue,
+            accepted = accept(&listener, &places) => accepted,
+        };
+        if let Some((place, stream, peer)) = accepted {
+            let (edge, stop) = (edge.clone(), stop.clone());
+            connections.spawn(async move {
+                connection(stream, peer, edge, stop).await;
+                drop(place);
+            });
+        }
+    }
+    drop(listener);
+    while connections.join_next().await.is_some() {}
+}
+
+/// The next connection, once there is a place for it.
+async fn accept(
+    listener: &TcpListener,
+    places: &Arc<Semaphore>,
+) -> Option<(tokio::sync::OwnedSemaphorePermit, TcpStream, SocketAddr)> {
+    let place = places.clone().acquire_owned().await.ok()?;
+    match listener.accept().await {
+        Ok((stream, peer)) => Some((place, stream, peer)),
+        Err(_) => {
+            tokio::time::sleep(PAUSE).await;
+            None
+        }
+    }
+}
+
+async fn connection(
+    stream: TcpStream,
+    peer: SocketAddr,
+    edge: Arc<Edge>,
+    mut stop: watch::Receiver<bool>,
+) {
+    // Only the speed of small answers depends on it.
+    let _ = stream.set_nodelay(true);
+    let bounds = edge.bounds;
+    let (stream, activity) = Watched::new(stream);
+    let service = service_fn(move |request| {
+        let edge = edge.clone();
+        async move { handle(&edge, peer.ip(), request).await }
+    });
+    let connection = http1::Builder::new()
+        .timer(TokioTimer::new())
+        .header_read_timeout(bounds.header_timeout)
+        .max_buf_size(HEAD)
+        .max_headers(HEADERS)
+        .half_close(true)
+        .serve_connection(TokioIo::new(stream), service);
+    let mut connection = std::pin::pin!(connection);
+    let mut stopping = false;
+    // However it ends, what was promised to the peer was in an answer that went out before.
+    loop {
+        tokio::select! {
+            _ = connection.as_mut() => return,
+            () = activity.idle_for(bounds.idle_timeout) => return,
+            _ = stop.wait_for(|stop| *stop), if !stopping => {
+                stopping = true;
+                connection.as_mut().graceful_shutdown();
+            }
+        }
+    }
+}

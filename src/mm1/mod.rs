@@ -1,0 +1,72 @@
+//! MM1: the HTTP interface that phones send over and fetch from (OMA-MMS-CTR, OMA-MMS-ENC).
+//!
+//! Phones post PDUs to any path and fetch from `/m/TOKEN`. They are slow, reached through odd
+//! gateways, and some of what comes is no phone: so this edge has its own accept loop with a
+//! bound on everything a stranger can make us keep.
+
+mod identity;
+mod listener;
+mod service;
+mod watched;
+
+pub use identity::{Identity, Network};
+pub use listener::serve;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::Semaphore;
+
+use crate::relay::Relay;
+
+/// The interface: what it is connected to and what it bears.
+#[derive(Debug)]
+pub struct Edge {
+    relay: Arc<Relay>,
+    identity: Identity,
+    bounds: Bounds,
+    /// KiB of request bodies that may still be held.
+    room: Arc<Semaphore>,
+}
+
+/// What strangers may ask of the interface at most.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Bounds {
+    /// Connections open at one time. Others wait to be accepted.
+    pub connections: usize,
+    /// Time to send the head of a request, and to begin another one.
+    pub header_timeout: Duration,
+    /// Time without an octet either way, after which a connection is closed. Longer than the
+    /// longest adaptation.
+    pub idle_timeout: Duration,
+    /// Time to send the body of a request.
+    pub body_timeout: Duration,
+    /// Octets of request bodies held at one time, over all connections.
+    pub body_bytes: usize,
+}
+
+impl Default for Bounds {
+    fn default() -> Self {
+        Self {
+            connections: 1_000,
+            header_timeout: Duration::from_secs(10),
+            idle_timeout: Duration::from_secs(60),
+            body_timeout: Duration::from_secs(120),
+            body_bytes: 64 << 20,
+        }
+    }
+}
+
+impl Edge {
+    /// An interface to `relay`.
+    #[must_use]
+    pub fn new(relay: Arc<Relay>, identity: Identity, bounds: Bounds) -> Self {
+        let room = Semaphore::new((bounds.body_bytes / service::KIB).min(Semaphore::MAX_PERMITS));
+        Self {
+            relay,
+            identity,
+            bounds,
+            room: Arc::new(room),
+        }
+    }
+}

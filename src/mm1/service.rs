@@ -1,0 +1,278 @@
+//! One request: a PDU or the wish for a message in, an answer out.
+
+use std::convert::Infallible;
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use bytes::{Bytes, BytesMut};
+use http_body_util::{BodyExt, Full};
+use hyper::body::{Body as _, Incoming};
+use hyper::header::{ALLOW, CONTENT_TYPE, HeaderName, HeaderValue};
+use hyper::{HeaderMap, Method, Request, Response, StatusCode};
+use tokio::sync::OwnedSemaphorePermit;
+
+use super::Edge;
+use crate::mms::address::Msisdn;
+use crate::mms::pdu::{MEDIA_TYPE, Pdu, PduType, decode, encode};
+use crate::relay::Retrieved;
+
+/// The unit in which held bodies are counted.
+pub(super) const KIB: usize = 1 << 10;
+/// Octets of one capability header that are kept.
+const LONGEST_HEADER: usize = 4 << 10;
+
+/// Headers that describe a device.
+const CAPABILITIES: [&str; 7] = [
+    "accept",
+    "accept-charset",
+    "accept-language",
+    "opt",
+    "profile",
+    "user-agent",
+    "x-wap-profile",
+];
+
+type Answer = Response<Full<Bytes>>;
+
+/// Answers one request from `peer`.
+pub(super) async fn handle(
+    edge: &Arc<Edge>,
+    peer: IpAddr,
+    request: Request<Incoming>,
+) -> Result<Answer, Infallible> {
+    let (head, body) = request.into_parts();
+    let path = head.uri.path().to_owned();
+    let from = edge.identity.of(peer, &head.headers, &path);
+    let device = capabilities(&head.headers);
+    let answer = match head.method {
+        Method::GET => match path.rsplit_once("/m/") {
+            Some((_, token)) => fetch(edge, token.to_owned(), from, device).await,
+            None => plain(StatusCode::NOT_FOUND, "There is nothing here"),
+        },
+        Method::POST => match read(edge, body).await {
+            Ok((octets, held)) => {
+                let answer = post(edge, octets, from, device).await;
+                drop(held);
+                answer
+            }
+            Err(refusal) => refusal,
+        },
+        _ => {
+            let mut answer = plain(StatusCode::METHOD_NOT_ALLOWED, "GET or POST");
+            let allow = HeaderValue::from_static("GET, POST");
+            answer.headers_mut().insert(ALLOW, allow);
+            answer
+        }
+    };
+    Ok(answer)
+}
+
+/// Reads a body within the bounds. What is held counts until the permits are dropped.
+async fn read(edge: &Edge, body: Incoming) -> Result<(Bytes, Vec<OwnedSemaphorePermit>), Answer> {
+    let most = edge.relay.terms().message_bytes;
+    let too_large = || plain(StatusCode::PAYLOAD_TOO_LARGE, "The message is too large");
+    let declared = body.size_hint().lower();
+    if usize::try_from(declared).map_or(true, |declared| declared > most) {
+        return Err(too_large());
+    }
+    let reading = async {
+        let mut body = body;
+        let (mut octets, mut held) = (BytesMut::new(), Vec::new());
+        let mut counted: usize = 0;
+        while let Some(frame) = body.frame().await {
+            let frame = frame.map_err(|_| plain(StatusCode::BAD_REQUEST, "The body is cut off"))?;
+            let Ok(data) = frame.into_data() else {
+                continue;
+            };
+            let size = octets.len().saturating_add(data.len());
+            if size > most {
+                return Err(too_large());
+            }
+            let needed = size.div_ceil(KIB).saturating_sub(counted);
+            let permits = u32::try_from(needed).map_err(|_| too_large())?;
+            let room = edge.room.clone().try_acquire_many_owned(permits);
+            held.push(room.map_err(|_| plain(StatusCode::SERVICE_UNAVAILABLE, "Too busy"))?);
+            counted = counted.saturating_add(needed);
+            octets.extend_from_slice(&data);
+        }
+        Ok((octets.freeze(), held))
+    };
+    match tokio::time::timeout(edge.bounds.body_timeout, reading).await {
+        Ok(result) => result,
+        Err(_) => Err(plain(StatusCode::REQUEST_TIMEOUT, "The body is too slow")),
+    }
+}
+
+async fn fetch(
+    edge: &Arc<Edge>,
+    token: String,
+    from: Option<Msisdn>,
+    device: Vec<(String, String)>,
+) -> Answer {
+    let worker = edge.clone();
+    blocking(move || {
+        remember(&worker, from.as_ref(), &device);
+        match worker.relay.retrieve(&token, &device) {
+            Retrieved::Conf(octets) => message(octets),
+            Retrieved::Unknown => plain(StatusCode::NOT_FOUND, "There is nothing here"),
+        }
+    })
+    .await
+}
+
+async fn post(
+    edge: &Arc<Edge>,
+    octets: Bytes,
+    from: Option<Msisdn>,
+    device: Vec<(String, String)>,
+) -> Answer {
+    let worker = edge.clone();
+    blocking(move || {
+        remember(&worker, from.as_ref(), &device);
+        answer(&worker, &octets, from.as_ref())
+    })
+    .await
+}
+
+/// Runs what waits for disks and codecs where it keeps nobody else waiting. A panic in there is a
+/// bug, and costs this request alone.
+async fn blocking(work: impl FnOnce() -> Answer + Send + 'static) -> Answer {
+    match tokio::task::spawn_blocking(work).await {
+        Ok(answer) => answer,
+        Err(_) => plain(StatusCode::INTERNAL_SERVER_ERROR, "Something went wrong"),
+    }
+}
+
+fn answer(edge: &Edge, octets: &Bytes, from: Option<&Msisdn>) -> Answer {
+    let relay = &edge.relay;
+    let pdu = match decode(octets, relay.limits()) {
+        Ok(decoded) => decoded.value,
+        Err(error) => {
+            return match transaction_id(octets) {
+                Some(id) => conf(&relay.refuse(&id, &error)),
+                None => plain(StatusCode::BAD_REQUEST, &error.to_string()),
+            };
+        }
+    };
+    match pdu.pdu_type {
+        PduType::SendReq => conf(&relay.submit(octets, &pdu, from)),
+        PduType::NotifyRespInd | PduType::AcknowledgeInd | PduType::ReadRecInd => {
+            match relay.respond(&pdu, from) {
+                // Some phones hang where there is a body.
+                Ok(_) => Response::default(),
+                Err(_) => plain(StatusCode::SERVICE_UNAVAILABLE, "Try again later"),
+            }
+        }
+        _ => conf(&relay.refuse_kind(&pdu)),
+    }
+}
+
+/// X-Mms-Transaction-ID of a PDU that cannot be read as a whole, so that its phone knows which of
+/// its requests failed. It comes right after the type (OMA-MMS-ENC section 6).
+fn transaction_id(octets: &[u8]) -> Option<String> {
+    let rest = match octets {
+        [0x8C, _, 0x98, rest @ ..] => rest,
+        _ => return None,
+    };
+    let end = rest.iter().take(64).position(|octet| *octet == 0)?;
+    let text = std::str::from_utf8(rest.get(..end)?).ok()?;
+    let plain = text.bytes().all(|octet| octet.is_ascii_graphic());
+    (plain && !text.is_empty()).then(|| text.to_owned())
+}
+
+fn conf(pdu: &Pdu) -> Answer {
+    match encode(pdu) {
+        Ok(octets) => message(octets.into()),
+        Err(error) => plain(StatusCode::INTERNAL_SERVER_ERROR, &error.to_string()),
+    }
+}
+
+fn message(octets: Bytes) -> Answer {
+    let mut answer = Response::new(Full::new(octets));
+    let media_type = HeaderValue::from_static(MEDIA_TYPE);
+    answer.headers_mut().insert(CONTENT_TYPE, media_type);
+    answer
+}
+
+fn plain(status: StatusCode, text: &str) -> Answer {
+    let mut answer = Response::new(Full::new(Bytes::from(format!("{text}\n"))));
+    *answer.status_mut() = status;
+    let media_type = HeaderValue::from_static("text/plain; charset=utf-8");
+    answer.headers_mut().insert(CONTENT_TYPE, media_type);
+    answer
+}
+
+fn remember(edge: &Edge, from: Option<&Msisdn>, device: &[(String, String)]) {
+    let tells = |name: &str| name == "x-wap-profile" || name == "user-agent" || name == "profile";
+    if let Some(number) = from
+        && device.iter().any(|(name, _)| tells(name))
+    {
+        // Forgetting a device costs quality, not a message.
+        let _ = edge.relay.remember(number, device);
+    }
+}
+
+/// The headers of a request that describe its device, in their order, names in small letters.
+fn capabilities(headers: &HeaderMap) -> Vec<(String, String)> {
+    let mut found: Vec<(String, String)> = headers
+        .iter()
+        .filter(|(name, value)| describes(name) && value.len() <= LONGEST_HEADER)
+        .filter_map(|(name, value)| {
+            let value = value.to_str().ok()?;
+            Some((name.as_str().to_owned(), value.to_owned()))
+        })
+        .collect();
+    found.sort();
+    found
+}
+
+fn describes(name: &HeaderName) -> bool {
+    let name = name.as_str();
+    CAPABILITIES.contains(&name)
+        || name.starts_with("x-wap-profile-diff")
+        || name.contains("profile-diff-")
+        || name.ends_with("-profile")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_transaction_of_a_broken_pdu_is_found() {
+        assert_eq!(
+            transaction_id(b"\x8C\x80\x98T1\0\x8D").as_deref(),
+            Some("T1")
+        );
+        for broken in [
+            &b"\x8C\x80\x98"[..],
+            b"\x8C\x80\x98\0",
+            b"\x8C\x80\x98T1",
+            b"\x8C\x80\x98T\x01\0",
+            b"<html>\0",
+            b"",
+        ] {
+            assert_eq!(transaction_id(broken), None, "{broken:?}");
+        }
+    }
+
+    #[test]
+    fn only_what_describes_a_device_is_kept() {
+        let mut headers = HeaderMap::new();
+        for (name, value) in [
+            ("User-Agent", "Nokia6100/1.0"),
+            ("X-Wap-Profile", "\"http://a.example/p.xml\""),
+            ("X-Wap-Profile-Diff", "1;<x/>"),
+            ("Cookie", "a=b"),
+            ("X-MSISDN", "15550000001"),
+            ("Authorization", "Basic x"),
+        ] {
+            let name: HeaderName = name.parse().unwrap();
+            headers.insert(name, value.parse().unwrap());
+        }
+        headers.insert("accept", "x".repeat(LONGEST_HEADER + 1).parse().unwrap());
+        let found = capabilities(&headers);
+        let names: Vec<_> = found.iter().map(|(name, _)| name.as_str()).collect();
+        assert_eq!(names, ["user-agent", "x-wap-profile", "x-wap-profile-diff"]);
+    }
+}

@@ -1,0 +1,339 @@
+//! The MMS relay: takes messages over, tells recipients, hands messages out, reports back.
+//!
+//! Nothing here knows a socket. Edges such as `mm1` bring PDUs and get PDUs; what the relay needs
+//! from outside comes in behind traits: a [`Store`], a [`Notifier`] that pushes, a [`Fitter`]
+//! that adapts, and [`Surroundings`] with the time and random numbers.
+
+pub mod address;
+pub mod delivery;
+mod dispatch;
+mod notification;
+mod report;
+mod respond;
+mod retrieve;
+pub mod retry;
+mod status;
+mod submit;
+#[cfg(test)]
+mod testing;
+
+use std::sync::Arc;
+
+use crate::mms::Message;
+use crate::mms::address::Msisdn;
+use crate::store::{self, DeliveryState, Millis, RecipientRow, Store, StoreError};
+
+pub use address::Numbering;
+pub use retrieve::Retrieved;
+pub use retry::Retry;
+
+use delivery::{Effect, Event, Progress, step};
+
+/// What an operator decides about the service.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Terms {
+    /// The beginning of retrieval URLs, without a slash at its end: what phones can reach.
+    pub base_url: String,
+    /// Whose numbers are ours.
+    pub numbering: Numbering,
+    /// Octets of a submission at most.
+    pub message_bytes: usize,
+    /// Recipients of a submission at most.
+    pub recipients: usize,
+    /// How long a message waits whose sender does not say, in milliseconds.
+    pub expiry: Millis,
+    /// How long a message waits at most, in milliseconds.
+    pub longest_expiry: Millis,
+    /// How notifications and reports are repeated.
+    pub retry: Retry,
+    /// How long a repeated submission is known for one, in milliseconds.
+    pub duplicates: Millis,
+    /// How long the octets of a message are kept after its last recipient is done.
+    pub keep_body: Millis,
+    /// How long the rows of a message are kept after that.
+    pub keep_trace: Millis,
+}
+
+/// Milliseconds of an hour.
+const HOUR: Millis = 3_600_000;
+
+impl Default for Terms {
+    fn default() -> Self {
+        Self {
+            base_url: String::new(),
+            numbering: Numbering::default(),
+            message_bytes: 5 << 20,
+            recipients: 100,
+            expiry: 72 * HOUR,
+            longest_expiry: 30 * 24 * HOUR,
+            retry: Retry::default(),
+            duplicates: 24 * HOUR,
+            keep_body: HOUR,
+            keep_trace: 30 * 24 * HOUR,
+        }
+    }
+}
+
+/// The time and random numbers.
+pub trait Surroundings: Send + Sync {
+    /// Milliseconds since 1970-01-01 UTC.
+    fn now(&self) -> Millis;
+
+    /// Octets nobody can guess.
+    ///
+    /// # Errors
+    /// Where the system has none: nothing that needs a token may go on.
+    fn random(&self) -> Result<[u8; 32], String>;
+
+    /// There is new work for [`Relay::run_due`].
+    fn wake(&self) {}
+}
+
+/// Brings a WAP push to a phone, such as by SMS.
+pub trait Notifier: Send + Sync {
+    /// Hands one push over. Returning without an error means that somebody else is now in charge
+    /// of it, not that the phone has it.
+    ///
+    /// # Errors
+    /// Whether trying again makes sense.
+    fn push(&self, notice: &Notice<'_>) -> Result<(), NotifyError>;
+}
+
+/// One push.
+#[derive(Debug, Clone, Copy)]
+pub struct Notice<'a> {
+    /// The message it is about.
+    pub message_id: &'a str,
+    /// Whose phone it is for.
+    pub number: &'a Msisdn,
+    /// The WSP push: its head and the PDU.
+    pub push: &'a [u8],
+    /// What the phone will fetch, where it is a notification.
+    pub url: Option<&'a str>,
+}
+
+/// Why a push was not taken.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum NotifyError {
+    /// It may be taken later.
+    #[error("{0}")]
+    Temporary(String),
+    /// It will never be taken.
+    #[error("{0}")]
+    Permanent(String),
+}
+
+/// Fits a message to a device.
+pub trait Fitter: Send + Sync {
+    /// Fits a message.
+    ///
+    /// # Errors
+    /// Where it cannot be tried now.
+    fn fit(&self, message: &Message, device: &Device<'_>) -> Result<Fitted, FitError>;
+}
+
+/// What is known of a receiving device.
+#[derive(Debug, Clone, Copy)]
+pub struct Device<'a> {
+    /// Capability headers of its request.
+    pub headers: &'a [(String, String)],
+    /// Those of an earlier request of the subscriber.
+    pub remembered: &'a [(String, String)],
+}
+
+/// What became of a message that was to be fitted.
+#[derive(Debug, Clone)]
+pub struct Fitted {
+    /// The message to hand out; `None` where nothing of it fits.
+    pub message: Option<Message>,
+    /// Which device it was fitted to and what changed, on one line.
+    pub summary: String,
+}
+
+/// Why a message could not be fitted now.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum FitError {
+    /// Too many others wait.
+    #[error("too many messages are being adapted")]
+    Busy,
+    /// It took too long.
+    #[error("adapting took too long")]
+    Deadline,
+    /// Something of ours is broken.
+    #[error("the device database is damaged")]
+    Broken,
+}
+
+/// The relay.
+pub struct Relay {
+    store: Arc<dyn Store>,
+    fitter: Arc<dyn Fitter>,
+    surroundings: Arc<dyn Surroundings>,
+    terms: Terms,
+    limits: crate::Limits,
+}
+
+impl Relay {
+    /// A relay over `store`.
+    #[must_use]
+    pub fn new(
+        store: Arc<dyn Store>,
+        fitter: Arc<dyn Fitter>,
+        surroundings: Arc<dyn Surroundings>,
+        terms: Terms,
+        limits: crate::Limits,
+    ) -> Self {
+        Self {
+            store,
+            fitter,
+            surroundings,
+            terms,
+            limits,
+        }
+    }
+
+    /// What the operator decided.
+    #[must_use]
+    pub fn terms(&self) -> &Terms {
+        &self.terms
+    }
+
+    /// The bounds on what is read.
+    #[must_use]
+    pub fn limits(&self) -> &crate::Limits {
+        &self.limits
+    }
+
+    /// Whether the store answers, and how much it holds.
+    ///
+    /// # Errors
+    /// Where it does not.
+    pub fn page(&self) -> Result<store::Page, StoreError> {
+        self.store.page()
+    }
+
+    /// When there is something to do again for [`Relay::run_due`]; `None` where nothing waits.
+    ///
+    /// # Errors
+    /// Where the store cannot be read.
+    pub fn next_due(&self) -> Result<Option<Millis>, StoreError> {
+        self.store.next_due()
+    }
+
+    /// Deletes what is kept no longer. Gives the number of messages whose octets went.
+    ///
+    /// # Errors
+    /// Where the store cannot be written.
+    pub fn purge(&self) -> Result<usize, StoreError> {
+        let closed_before = self.surroundings.now().saturating_sub(self.terms.keep_body);
+        let forget_before = closed_before.saturating_sub(self.terms.keep_trace);
+        self.store.purge(closed_before, forget_before)
+    }
+
+    /// Keeps what a subscriber's device said of itself, for messages he fetches with a request
+    /// that says less. `headers` are those of his request that describe the device.
+    ///
+    /// # Errors
+    /// Where the store cannot be written.
+    pub fn remember(
+        &self,
+        subscriber: &Msisdn,
+        headers: &[(String, String)],
+    ) -> Result<(), StoreError> {
+        if headers.is_empty() {
+            return Ok(());
+        }
+        let description = headers
+            .iter()
+            .map(|(name, value)| format!("{name}: {value}\n"))
+            .collect::<String>();
+        if self.store.device(subscriber.as_str())?.as_ref() == Some(&description) {
+            return Ok(());
+        }
+        let now = self.surroundings.now();
+        self.store
+            .remember_device(subscriber.as_str(), &description, now)
+    }
+
+    fn remembered(&self, subscriber: &Msisdn) -> Result<Vec<(String, String)>, StoreError> {
+        let description = self.store.device(subscriber.as_str())?.unwrap_or_default();
+        let header = |line: &str| {
+            let (name, value) = line.split_once(": ")?;
+            Some((name.to_owned(), value.to_owned()))
+        };
+        Ok(description.lines().filter_map(header).collect())
+    }
+
+    /// Takes one step of one recipient and writes it down, with the report it causes. `None`
+    /// where the event changes nothing, else what the step asks for.
+    fn advance(
+        &self,
+        message: &store::MessageRow,
+        recipient: &RecipientRow,
+        event: Event,
+        what: &str,
+        detail: String,
+    ) -> Result<Option<Effect>, StoreError> {
+        let now = self.surroundings.now();
+        let progress = Progress {
+            state: recipient.state,
+            attempts: recipient.attempts,
+            due_at: None,
+        };
+        let terms = delivery::Terms {
+            now,
+            expires_at: message.expires_at,
+            retry_in: self.terms.retry.wait(recipient.attempts, self.jitter()),
+            most_attempts: self.terms.retry.attempts,
+        };
+        let (next, effect) = step(progress, event, &terms);
+        if next == progress {
+            return Ok(effect);
+        }
+        let report = match effect {
+            Some(Effect::Report(outcome)) => self.delivery_report(message, recipient, outcome),
+            _ => None,
+        };
+        self.store.settle(&store::Change {
+            recipient: recipient.id,
+            fence: recipient.fence,
+            state: next.state,
+            attempts: next.attempts,
+            due_at: next.due_at,
+            event: store::Event {
+                message_id: message.id.clone(),
+                recipient: Some(recipient.id),
+                at: now,
+                what: match next.state {
+                    DeliveryState::Expired | DeliveryState::Indeterminate => next.state.name(),
+                    _ => what,
+                }
+                .to_owned(),
+                detail,
+            },
+            reports: report.into_iter().collect(),
+        })?;
+        if matches!(effect, Some(Effect::Report(_))) {
+            self.surroundings.wake();
+        }
+        Ok(effect)
+    }
+
+    fn jitter(&self) -> u32 {
+        let random = self.surroundings.random().unwrap_or_default();
+        random
+            .first_chunk()
+            .map_or(0, |octets| u32::from_be_bytes(*octets))
+    }
+}
+
+impl std::fmt::Debug for Relay {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Relay").field("terms", &self.terms).finish()
+    }
+}
+
+/// `octets` as hexadecimal digits.
+fn hex(octets: &[u8]) -> String {
+    octets.iter().map(|octet| format!("{octet:02x}")).collect()
+}

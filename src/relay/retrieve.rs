@@ -1,0 +1,307 @@
+//! Handing a message out: a token in, M-Retrieve.conf out.
+
+use bytes::Bytes;
+use sha2::{Digest, Sha256};
+
+use super::delivery::Event;
+use super::report::seconds;
+use super::{Device, FitError, Relay};
+use crate::mms::address::{Address, Msisdn};
+use crate::mms::pdu::{self, Pdu, PduType, encode};
+use crate::mms::{
+    Body, ContentType, EncodedString, Field, HeaderName, HeaderValue, Headers, Message, Part,
+};
+use crate::store::{self, DeliveryState, MessageRow, RecipientRow, StoreError};
+
+/// Digits of a token.
+const TOKEN: usize = 32;
+/// A change by somebody else is read again this often.
+const READS: usize = 4;
+
+/// What a fetch is answered with.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Retrieved {
+    /// M-Retrieve.conf, encoded: the message, or a status that says why not.
+    Conf(Bytes),
+    /// No such URL was ever given out in a form that could be ours.
+    Unknown,
+}
+
+/// Why a message is not handed out: X-Mms-Retrieve-Status and what the phone shows.
+struct Refusal(u8, &'static str);
+
+/// Error-transient-failure.
+const TRANSIENT: u8 = 0xC0;
+/// Error-permanent-failure: message not found.
+const NOT_FOUND: u8 = 0xE2;
+/// Error-permanent-failure: content unsupported.
+const UNSUPPORTED: u8 = 0xE3;
+
+/// Headers of a submission that its recipients see.
+const SHOWN: [Field; 13] = [
+    Field::To,
+    Field::Cc,
+    Field::Subject,
+    Field::MessageClass,
+    Field::Priority,
+    Field::DeliveryReport,
+    Field::ReadReport,
+    Field::DistributionIndicator,
+    Field::ApplicId,
+    Field::ReplyApplicId,
+    Field::AuxApplicInfo,
+    Field::ContentClass,
+    Field::DrmContent,
+];
+
+impl Relay {
+    /// Fetches the message behind a token for the device that `headers` describe. The same fetch
+    /// gives the same until the octets of the message are deleted.
+    #[must_use]
+    pub fn retrieve(&self, token: &str, headers: &[(String, String)]) -> Retrieved {
+        let plain = token.len() == TOKEN && token.bytes().all(|octet| octet.is_ascii_hexdigit());
+        if !plain {
+            return Retrieved::Unknown;
+        }
+        let conf = self
+            .try_retrieve(token, headers)
+            .and_then(|conf| encode(&conf).map_err(|_| Refusal(UNSUPPORTED, "It has no form")))
+            .unwrap_or_else(|Refusal(status, text)| self.refusal(status, text));
+        Retrieved::Conf(conf.into())
+    }
+
+    fn try_retrieve(&self, token: &str, headers: &[(String, String)]) -> Result<Pdu, Refusal> {
+        let unavailable = |_| Refusal(TRANSIENT, "The message cannot be read now; try again later");
+        let hash = Sha256::digest(token.to_ascii_lowercase().as_bytes()).into();
+        let (row, recipient) = self
+            .store
+            .by_token(&hash)
+            .map_err(unavailable)?
+            .ok_or(Refusal(NOT_FOUND, "The message is not here any more"))?;
+        if !self.may_fetch(&row, &recipient) {
+            return Err(Refusal(NOT_FOUND, "The message has expired"));
+        }
+        let octets = self
+            .store
+            .body(&row)
+            .map_err(unavailable)?
+            .ok_or(Refusal(NOT_FOUND, "The message is not here any more"))?;
+        // It was read once when it came, so it can be read again.
+        let original = pdu::decode(&octets, &self.limits)
+            .ok()
+            .and_then(|decoded| decoded.value.into_message().ok())
+            .ok_or(Refusal(UNSUPPORTED, "The message is damaged"))?;
+        let message = outgoing(original, &row, &recipient);
+        let remembered = match number(&recipient.address) {
+            Some(number) => self.remembered(&number).map_err(unavailable)?,
+            None => Vec::new(),
+        };
+        let device = Device {
+            headers,
+            remembered: &remembered,
+        };
+        let fitted = self
+            .fitter
+            .fit(&message, &device)
+            .map_err(|error| match error {
+                FitError::Busy => Refusal(TRANSIENT, "Too many messages at once; try again later"),
+                FitError::Deadline => Refusal(UNSUPPORTED, "It takes too long to adapt"),
+                FitError::Broken => Refusal(TRANSIENT, "The service is being repaired"),
+            })?;
+        let Some(message) = fitted.message else {
+            let event = store::Event {
+                message_id: row.id.clone(),
+                recipient: Some(recipient.id),
+                at: self.surroundings.now(),
+                what: "does-not-fit".to_owned(),
+                detail: fitted.summary,
+            };
+            self.store.record(&event).map_err(unavailable)?;
+            return Err(Refusal(
+                UNSUPPORTED,
+                "Your phone can show nothing of this message",
+            ));
+        };
+        // Written down before the phone gets it: what it acknowledges, it must have fetched.
+        self.fetched(&row, &recipient, &fitted.summary)
+            .map_err(unavailable)?;
+        let mut conf = Pdu::from_message(PduType::RetrieveConf, message);
+        conf.headers
+            .set(Field::MmsVersion, HeaderValue::Token(0x92));
+        Ok(conf)
+    }
+
+    /// Whether a message may be handed out. One that was fetched in time may be fetched again, as
+    /// long as it is there: its acknowledgement may have been lost.
+    fn may_fetch(&self, message: &MessageRow, recipient: &RecipientRow) -> bool {
+        use DeliveryState as S;
+        match recipient.state {
+            S::Fetched | S::Retrieved | S::Indeterminate => true,
+            S::Queued | S::Notified | S::Deferred | S::Unreachable => {
+                self.surroundings.now() < message.expires_at
+            }
+            S::Rejected | S::Expired | S::Unrecognised => false,
+        }
+    }
+
+    fn fetched(
+        &self,
+        message: &MessageRow,
+        recipient: &RecipientRow,
+        summary: &str,
+    ) -> Result<(), StoreError> {
+        self.advance_fresh(
+            message,
+            recipient.clone(),
+            Event::Fetched,
+            "fetched",
+            summary,
+        )
+        .map(|_| ())
+    }
+
+    /// Advances a recipient, reading it again where somebody else was faster.
+    pub(super) fn advance_fresh(
+        &self,
+        message: &MessageRow,
+        mut recipient: RecipientRow,
+        event: Event,
+        what: &str,
+        detail: &str,
+    ) -> Result<Option<super::Effect>, StoreError> {
+        for _ in 1..READS {
+            match self.advance(message, &recipient, event, what, detail.to_owned()) {
+                Err(StoreError::Stale) => {}
+                other => return other,
+            }
+            match self.store.by_transaction(&recipient.transaction_id)? {
+                Some((_, fresh)) => recipient = fresh,
+                None => return Ok(None),
+            }
+        }
+        self.advance(message, &recipient, event, what, detail.to_owned())
+    }
+
+    fn refusal(&self, status: u8, text: &str) -> Vec<u8> {
+        let mut conf = Pdu::new(PduType::RetrieveConf);
+        let date = HeaderValue::Date(seconds(self.surroundings.now()));
+        conf.headers.add(Field::Date, date);
+        conf.headers
+            .add(Field::RetrieveStatus, HeaderValue::Token(status));
+        let shown = HeaderValue::Encoded(EncodedString::new(text));
+        conf.headers.add(Field::RetrieveText, shown);
+        // Some clients read no body that is not a multipart.
+        let mut part = Part::new(
+            ContentType::new("text/plain").with("charset", "utf-8"),
+            text.to_owned(),
+        );
+        part.content_location = Some("error.txt".to_owned());
+        conf.body = Some(Body {
+            content_type: ContentType::new("application/vnd.wap.multipart.mixed"),
+            parts: vec![part],
+        });
+        encode(&conf).unwrap_or_default()
+    }
+}
+
+/// The message as its recipient shall see it, with all headers that M-Retrieve.conf will have.
+fn outgoing(original: Message, row: &MessageRow, recipient: &RecipientRow) -> Message {
+    let mut headers = Headers::new();
+    let id = HeaderValue::Text(recipient.transaction_id.clone());
+    headers.add(Field::TransactionId, id);
+    headers.add(Field::MmsVersion, HeaderValue::Token(0x92));
+    headers.add(Field::MessageId, HeaderValue::Text(row.id.clone()));
+    let date = match original.headers.get(Field::Date) {
+        Some(HeaderValue::Date(date)) => *date,
+        _ => seconds(row.accepted_at),
+    };
+    headers.add(Field::Date, HeaderValue::Date(date));
+    if row.sender_visible {
+        let sender = EncodedString::new(row.sender.clone());
+        headers.add(Field::From, HeaderValue::From(Some(sender)));
+    }
+    for header in &original.headers {
+        if let HeaderName::Field(field) = header.name
+            && SHOWN.contains(&field)
+        {
+            headers.push(header.name.clone(), header.value.clone());
+        }
+    }
+    Message {
+        headers,
+        body: original.body,
+    }
+}
+
+/// The number in an address of the store.
+pub(super) fn number(address: &str) -> Option<Msisdn> {
+    match Address::parse(address)? {
+        Address::Msisdn(number) => Some(number),
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::relay::testing::{Bench, send_req};
+    use crate::store::Store;
+
+    fn fetch(bench: &Bench, token: &str) -> Pdu {
+        match bench.relay.retrieve(token, &[]) {
+            Retrieved::Conf(octets) => bench.decode(octets),
+            Retrieved::Unknown => panic!("unknown"),
+        }
+    }
+
+    #[test]
+    fn the_same_fetch_gives_the_same_and_shows_what_may_be_shown() {
+        let bench = Bench::new("retrieve");
+        let mut pdu = send_req("t1", &["+15550000002"]);
+        let hidden = HeaderValue::Encoded("+15550000003/TYPE=PLMN".into());
+        pdu.headers.add(Field::Bcc, hidden);
+        let id = bench.accept(&pdu);
+        let (_, recipients) = bench.store.message(&id).unwrap().unwrap();
+        let first = fetch(&bench, &recipients[0].token);
+        assert_eq!(first.pdu_type, PduType::RetrieveConf);
+        assert_eq!(first.headers.get(Field::RetrieveStatus), None);
+        assert_eq!(first.headers.text(Field::MessageId), Some(id.as_str()));
+        assert_eq!(first.headers.get(Field::Bcc), None);
+        assert!(first.headers.text(Field::From).is_some());
+        assert_eq!(
+            first.transaction_id(),
+            Some(recipients[0].transaction_id.as_str())
+        );
+        assert_eq!(fetch(&bench, &recipients[0].token), first);
+        let (_, recipients) = bench.store.message(&id).unwrap().unwrap();
+        assert_eq!(recipients[0].state, DeliveryState::Fetched);
+        assert_eq!(recipients[1].state, DeliveryState::Queued);
+    }
+
+    #[test]
+    fn a_guess_finds_nothing_and_an_expired_message_says_so() {
+        let bench = Bench::new("retrieve-not");
+        let id = bench.accept(&send_req("t1", &["+15550000002"]));
+        assert_eq!(bench.relay.retrieve("../secret", &[]), Retrieved::Unknown);
+        assert_eq!(bench.relay.retrieve("", &[]), Retrieved::Unknown);
+        let guess = fetch(&bench, &"0".repeat(32));
+        assert_eq!(guess.headers.token(Field::RetrieveStatus), Some(NOT_FOUND));
+        assert!(guess.body.unwrap().is_multipart());
+        let (message, recipients) = bench.store.message(&id).unwrap().unwrap();
+        bench.advance(message.expires_at - message.accepted_at);
+        let late = fetch(&bench, &recipients[0].token);
+        assert_eq!(late.headers.token(Field::RetrieveStatus), Some(NOT_FOUND));
+    }
+
+    #[test]
+    fn a_hidden_sender_stays_hidden() {
+        let bench = Bench::new("retrieve-hidden");
+        let mut pdu = send_req("t1", &["+15550000002"]);
+        pdu.headers
+            .add(Field::SenderVisibility, HeaderValue::Token(0x80));
+        let id = bench.accept(&pdu);
+        let (_, recipients) = bench.store.message(&id).unwrap().unwrap();
+        let conf = fetch(&bench, &recipients[0].token);
+        assert_eq!(conf.headers.get(Field::From), None);
+    }
+}

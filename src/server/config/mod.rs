@@ -1,0 +1,428 @@
+//! The configuration: TOML, every key optional, unknown keys refused. Each value is checked when
+//! it is read, so that a mistake is reported with its line and column.
+
+mod values;
+
+pub use values::{
+    BaseUrl, CommandLine, Count, Country, DeviceId, HeaderName, Number, Prefix, Range, Token,
+};
+
+use std::collections::BTreeMap;
+use std::net::{IpAddr, SocketAddr};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use serde::Deserialize;
+use toml::Spanned;
+
+use crate::mm1::{Bounds, Identity};
+use crate::relay::{Numbering, Retry, Terms};
+use crate::store::Millis;
+
+/// What an operator configures. [`Config::default`] is a service centre to try out: it listens on
+/// loopback only, keeps its store in `remold-data`, and prints its pushes.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Config {
+    /// Where messages are kept.
+    pub store: StoreTable,
+    /// The interface to phones.
+    pub mm1: Mm1,
+    /// The interface to whoever watches over the server.
+    pub health: Health,
+    /// How subscribers are recognised.
+    pub identity: IdentityTable,
+    /// Whose numbers are served here.
+    pub numbering: NumberingTable,
+    /// Bounds on what is accepted.
+    pub limits: LimitsTable,
+    /// How long things take and are kept.
+    pub delivery: Delivery,
+    /// What is assumed of devices that say nothing.
+    pub device: DeviceTable,
+    /// Where pushes go.
+    pub notify: Notify,
+}
+
+/// `[store]`
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct StoreTable {
+    /// The folder. It is made where it is not there.
+    pub folder: PathBuf,
+}
+
+/// `[mm1]`
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Mm1 {
+    /// Address and port to listen on.
+    pub listen: Spanned<SocketAddr>,
+    /// The beginning of retrieval URLs, as phones reach it; where it is missing, `listen`.
+    pub url: Option<BaseUrl>,
+    /// Connections open at one time.
+    pub connections: Count,
+    /// Seconds to send the head of a request.
+    pub header_seconds: Count,
+    /// Seconds to send the body of a request.
+    pub body_seconds: Count,
+    /// Seconds without an octet, after which a connection is closed.
+    pub idle_seconds: Count,
+}
+
+/// `[health]`
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Health {
+    /// Address and port to listen on.
+    pub listen: SocketAddr,
+}
+
+/// `[identity]`
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct IdentityTable {
+    /// The header in which gateways name the subscriber.
+    pub header: HeaderName,
+    /// Addresses of the gateways whose header is believed.
+    pub gateways: Vec<Range>,
+    /// Subscribers by the address of their device.
+    pub addresses: BTreeMap<IpAddr, Number>,
+    /// Subscribers by the token they post to, as `/u/TOKEN`.
+    pub tokens: BTreeMap<Token, Number>,
+}
+
+/// `[numbering]`
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct NumberingTable {
+    /// Country code, for recipients in national form.
+    pub country: Option<Country>,
+    /// Beginnings of the numbers that are served here; none for all.
+    pub local: Vec<Prefix>,
+}
+
+/// `[limits]`
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct LimitsTable {
+    /// Octets of a message.
+    pub message_bytes: usize,
+    /// Recipients of a message.
+    pub recipients: usize,
+}
+
+/// `[delivery]`
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Delivery {
+    /// Hours a message waits whose sender does not say.
+    pub expiry_hours: Count,
+    /// Hours a message waits at most.
+    pub longest_expiry_hours: Count,
+    /// Seconds before the first repetition of a notification or report.
+    pub retry_first_seconds: Count,
+    /// Seconds between repetitions at most.
+    pub retry_longest_seconds: Count,
+    /// Notifications and reports that are tried at most.
+    pub retry_attempts: Count,
+    /// Minutes the content of a message is kept after its last recipient is done.
+    pub keep_content_minutes: Count,
+    /// Days that what happened to a message is kept after that.
+    pub keep_trace_days: Count,
+}
+
+/// `[device]`
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct DeviceTable {
+    /// Class or device that is assumed where a phone says nothing.
+    pub default: DeviceId,
+}
+
+/// `[notify]`
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Notify {
+    /// A program and its arguments, run for each push; where it is missing, pushes are printed.
+    pub command: Option<CommandLine>,
+}
+
+impl Default for StoreTable {
+    fn default() -> Self {
+        Self {
+            folder: PathBuf::from("remold-data"),
+        }
+    }
+}
+
+impl Default for Mm1 {
+    fn default() -> Self {
+        let Bounds {
+            connections,
+            header_timeout,
+            idle_timeout,
+            body_timeout,
+            ..
+        } = Bounds::default();
+        let seconds = |time: Duration| Count(u32::try_from(time.as_secs()).unwrap_or(u32::MAX));
+        Self {
+            listen: Spanned::new(0..0, SocketAddr::from(([127, 0, 0, 1], 8002))),
+            url: None,
+            connections: Count(u32::try_from(connections).unwrap_or(u32::MAX)),
+            header_seconds: seconds(header_timeout),
+            body_seconds: seconds(body_timeout),
+            idle_seconds: seconds(idle_timeout),
+        }
+    }
+}
+
+impl Default for Health {
+    fn default() -> Self {
+        Self {
+            listen: SocketAddr::from(([127, 0, 0, 1], 8003)),
+        }
+    }
+}
+
+impl Default for IdentityTable {
+    fn default() -> Self {
+        let loopback = ["127.0.0.0/8", "::1"];
+        let gateways = loopback.iter().filter_map(|range| range.parse().ok());
+        Self {
+            header: HeaderName("x-wap-network-client-msisdn".to_owned()),
+            gateways: gateways.map(Range).collect(),
+            addresses: BTreeMap::new(),
+            tokens: BTreeMap::new(),
+        }
+    }
+}
+
+impl Default for LimitsTable {
+    fn default() -> Self {
+        let Terms {
+            message_bytes,
+            recipients,
+            ..
+        } = Terms::default();
+        Self {
+            message_bytes,
+            recipients,
+        }
+    }
+}
+
+impl Default for Delivery {
+    fn default() -> Self {
+        let terms = Terms::default();
+        let count = |time: Millis, unit: Millis| {
+            Count(u32::try_from(time.checked_div(unit).unwrap_or(0)).unwrap_or(u32::MAX))
+        };
+        Self {
+            expiry_hours: count(terms.expiry, HOUR),
+            longest_expiry_hours: count(terms.longest_expiry, HOUR),
+            retry_first_seconds: count(terms.retry.first, SECOND),
+            retry_longest_seconds: count(terms.retry.longest, SECOND),
+            retry_attempts: Count(terms.retry.attempts),
+            keep_content_minutes: count(terms.keep_body, 60 * SECOND),
+            keep_trace_days: count(terms.keep_trace, 24 * HOUR),
+        }
+    }
+}
+
+const SECOND: Millis = 1_000;
+const HOUR: Millis = 3_600 * SECOND;
+
+/// What is wrong with a configuration, and where.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{message}")]
+pub struct ConfigError {
+    /// Line and column, from 1, where they are known.
+    pub place: Option<(usize, usize)>,
+    /// What is wrong, on one line.
+    pub message: String,
+}
+
+impl Config {
+    /// Reads a configuration.
+    ///
+    /// # Errors
+    /// The first mistake in it.
+    pub fn from_toml(text: &str) -> Result<Self, ConfigError> {
+        let config: Self = toml::from_str(text).map_err(|error| ConfigError {
+            place: error.span().map(|span| place(text, span.start)),
+            message: error.message().replace('\n', " "),
+        })?;
+        let listen = &config.mm1.listen;
+        if config.mm1.url.is_none() && listen.get_ref().ip().is_unspecified() {
+            let message = "phones cannot fetch from this address: say in mm1.url what they reach";
+            return Err(ConfigError {
+                place: Some(place(text, listen.span().start)),
+                message: message.to_owned(),
+            });
+        }
+        Ok(config)
+    }
+
+    /// Reads a configuration file.
+    ///
+    /// # Errors
+    /// Where it cannot be read, and its first mistake.
+    pub fn from_file(path: &Path) -> Result<Self, ConfigError> {
+        let text = std::fs::read_to_string(path).map_err(|error| ConfigError {
+            place: None,
+            message: error.to_string(),
+        })?;
+        Self::from_toml(&text)
+    }
+
+    /// What the relay is told; `base_url` is where phones fetch from.
+    pub(super) fn terms(&self, base_url: String) -> Terms {
+        let delivery = &self.delivery;
+        Terms {
+            base_url,
+            numbering: Numbering {
+                country: self.numbering.country.as_ref().map(|c| c.0.clone()),
+                local: self.numbering.local.iter().map(|p| p.0.clone()).collect(),
+            },
+            message_bytes: self.limits.message_bytes,
+            recipients: self.limits.recipients,
+            expiry: delivery.expiry_hours.times(HOUR),
+            longest_expiry: delivery.longest_expiry_hours.times(HOUR),
+            retry: Retry {
+                first: delivery.retry_first_seconds.times(SECOND),
+                longest: delivery.retry_longest_seconds.times(SECOND),
+                attempts: delivery.retry_attempts.0,
+            },
+            keep_body: delivery.keep_content_minutes.times(60 * SECOND),
+            keep_trace: delivery.keep_trace_days.times(24 * HOUR),
+            ..Terms::default()
+        }
+    }
+
+    /// How subscribers are recognised.
+    pub(super) fn identity(&self) -> Identity {
+        let table = &self.identity;
+        let mut identity = Identity::default();
+        identity.header.clone_from(&table.header.0);
+        identity.gateways = table.gateways.iter().map(|range| range.0).collect();
+        for (address, number) in &table.addresses {
+            let address = address.to_canonical();
+            identity.addresses.insert(address, number.0.clone());
+        }
+        for (token, number) in &table.tokens {
+            identity.add_token(&token.0, number.0.clone());
+        }
+        identity
+    }
+
+    /// What strangers may ask of the interface to phones.
+    pub(super) fn bounds(&self) -> Bounds {
+        let seconds = |count: Count| Duration::from_secs(u64::from(count.0));
+        Bounds {
+            connections: usize::try_from(self.mm1.connections.0).unwrap_or(usize::MAX),
+            header_timeout: seconds(self.mm1.header_seconds),
+            idle_timeout: seconds(self.mm1.idle_seconds),
+            body_timeout: seconds(self.mm1.body_seconds),
+            ..Bounds::default()
+        }
+    }
+}
+
+/// Line and column of an octet, from 1.
+fn place(text: &str, offset: usize) -> (usize, usize) {
+    let before = text.get(..offset).unwrap_or(text);
+    let line = before.matches('\n').count().saturating_add(1);
+    let last = before.rsplit('\n').next().unwrap_or("");
+    (line, last.chars().count().saturating_add(1))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn wrong(text: &str) -> (Option<(usize, usize)>, String) {
+        let error = Config::from_toml(text).unwrap_err();
+        (error.place, error.message)
+    }
+
+    #[test]
+    fn nothing_at_all_is_a_configuration_for_loopback() {
+        let config = Config::from_toml("").unwrap();
+        assert!(config.mm1.listen.get_ref().ip().is_loopback());
+        assert!(config.health.listen.ip().is_loopback());
+        let terms = config.terms("http://a.example".to_owned());
+        let want = Terms {
+            base_url: terms.base_url.clone(),
+            ..Terms::default()
+        };
+        assert_eq!(terms, want, "the file and the code have the same defaults");
+        assert_eq!(config.bounds(), Bounds::default());
+    }
+
+    #[test]
+    fn a_mistake_is_found_where_it_is() {
+        assert_eq!(wrong("[mm1]\nlisten = \"nowhere\"").0, Some((2, 10)));
+        let (place, message) = wrong("[mm1]\nurl = \"http://a\"\nlisten_on = 1\n");
+        assert_eq!(place, Some((3, 1)));
+        assert!(message.contains("unknown field `listen_on`"), "{message}");
+        for (text, line, column) in [
+            (
+                "[identity]\ngateways = [\"10.0.0.0/8\", \"10.0.0.0/99\"]",
+                2,
+                12,
+            ),
+            ("[numbering]\nlocal = [\"4917\"]", 2, 10),
+            ("[device]\n\n  default = \"no-such-phone\"", 3, 13),
+            ("[delivery]\nexpiry_hours = 0", 2, 16),
+            ("[mm1]\nurl = \"ftp://a\"", 2, 7),
+            ("[mm1]\nlisten = \"0.0.0.0:80\"", 2, 10),
+            ("[notify]\ncommand = []", 2, 11),
+            ("[store\n", 1, 7),
+        ] {
+            assert_eq!(
+                wrong(text).0,
+                Some((line, column)),
+                "{text}: {}",
+                wrong(text).1
+            );
+        }
+        let token = "[identity.tokens]\nshort = \"+15550001111\"";
+        assert!(wrong(token).1.contains("at least 16"));
+    }
+
+    #[test]
+    fn a_whole_configuration_is_read() {
+        let config = Config::from_toml(
+            r#"
+            [store]
+            folder = "/var/lib/remold"
+            [mm1]
+            listen = "0.0.0.0:80"
+            url = "http://mms.example.com/"
+            [identity]
+            header = "X-MSISDN"
+            gateways = ["10.0.0.0/8"]
+            addresses = { "192.0.2.1" = "+15550001111" }
+            tokens = { "0123456789abcdef" = "+15550001112" }
+            [numbering]
+            country = "49"
+            local = ["+4917"]
+            [delivery]
+            retry_first_seconds = 5
+            [notify]
+            command = ["/usr/local/bin/push", "--now"]
+            "#,
+        )
+        .unwrap();
+        assert_eq!(
+            config.mm1.url.as_ref().unwrap().as_str(),
+            "http://mms.example.com"
+        );
+        let terms = config.terms(String::new());
+        assert_eq!(terms.retry.first, 5_000);
+        assert_eq!(terms.numbering.country.as_deref(), Some("49"));
+        assert_eq!(config.identity().header, "x-msisdn");
+        assert_eq!(config.notify.command.unwrap().as_slice().len(), 2);
+    }
+}

@@ -1,0 +1,191 @@
+//! Values that are checked as they are read.
+
+use serde::{Deserialize, Deserializer, de::Error};
+
+use crate::mm1::Network;
+use crate::mms::address::Msisdn;
+use crate::profile::Resolution;
+use crate::store::Millis;
+
+macro_rules! checked {
+    ($(#[$attribute:meta])* $name:ident($inner:ty) from $raw:ty, $check:expr) => {
+        $(#[$attribute])*
+        #[derive(Clone)]
+        pub struct $name(pub(super) $inner);
+
+        impl<'de> Deserialize<'de> for $name {
+            fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+                let check: fn($raw) -> Result<$inner, String> = $check;
+                check(<$raw>::deserialize(deserializer)?)
+                    .map(Self)
+                    .map_err(D::Error::custom)
+            }
+        }
+    };
+}
+
+macro_rules! shown {
+    ($($name:ident),*) => {
+        $(impl std::fmt::Debug for $name {
+            fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                self.0.fmt(f)
+            }
+        })*
+    };
+}
+
+checked!(
+    /// How often or how long: at least 1.
+    Count(u32) from u32, |raw| match raw {
+        0 => Err("0 is too little".to_owned()),
+        raw => Ok(raw),
+    }
+);
+
+impl Copy for Count {}
+
+impl Count {
+    pub(super) fn times(self, unit: Millis) -> Millis {
+        unit.saturating_mul(i64::from(self.0))
+    }
+}
+
+checked!(
+    /// The beginning of a URL, without a slash at its end.
+    BaseUrl(String) from String, |raw| {
+        let rest = raw.strip_prefix("http://").or_else(|| raw.strip_prefix("https://"));
+        let plain = raw.bytes().all(|octet| octet.is_ascii_graphic());
+        match rest {
+            Some(rest) if plain && !rest.is_empty() && !raw.contains(['?', '#', '"', '<']) => {
+                Ok(raw.trim_end_matches('/').to_owned())
+            }
+            _ => Err(format!("{raw:?} is no URL such as http://mms.example.com")),
+        }
+    }
+);
+
+impl BaseUrl {
+    /// The text of it.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+checked!(
+    /// The name of a header, in small letters.
+    HeaderName(String) from String, |raw| {
+        let token = |octet: u8| octet.is_ascii_alphanumeric() || octet == b'-' || octet == b'_';
+        if raw.is_empty() || !raw.bytes().all(token) {
+            return Err(format!("{raw:?} is no name of a header"));
+        }
+        Ok(raw.to_ascii_lowercase())
+    }
+);
+
+checked!(
+    /// A range of addresses.
+    Range(Network) from String, |raw| raw.parse()
+);
+
+checked!(
+    /// A subscriber's number.
+    Number(Msisdn) from String, |raw| {
+        Msisdn::parse(&raw)
+            .filter(|number| number.is_global() && number.as_str().len() > 7)
+            .ok_or_else(|| format!("{raw:?} is no number such as +15550001111"))
+    }
+);
+
+checked!(
+    /// A secret that stands for a subscriber.
+    #[derive(PartialEq, Eq, PartialOrd, Ord)]
+    Token(String) from String, |raw| {
+        let plain = raw.bytes().all(|octet| octet.is_ascii_alphanumeric());
+        if !plain || raw.len() < 16 {
+            return Err("a token has at least 16 letters and digits".to_owned());
+        }
+        Ok(raw)
+    }
+);
+
+checked!(
+    /// A country code.
+    Country(String) from String, |raw| {
+        let digits = raw.strip_prefix('+').unwrap_or(&raw);
+        let plain = digits.bytes().all(|octet| octet.is_ascii_digit());
+        if !plain || !(1..=3).contains(&digits.len()) || digits.starts_with('0') {
+            return Err(format!("{raw:?} is no country code such as 49"));
+        }
+        Ok(digits.to_owned())
+    }
+);
+
+checked!(
+    /// The beginning of numbers.
+    Prefix(String) from String, |raw| {
+        let digits = raw.strip_prefix('+').unwrap_or("");
+        if digits.is_empty() || !digits.bytes().all(|octet| octet.is_ascii_digit()) {
+            return Err(format!("{raw:?} is no beginning of numbers such as +4917"));
+        }
+        Ok(raw)
+    }
+);
+
+checked!(
+    /// A class or a device of the database.
+    DeviceId(String) from String, |raw| match Resolution::by_id(&raw) {
+        Ok(_) => Ok(raw),
+        Err(error) => Err(error.to_string()),
+    }
+);
+
+impl DeviceId {
+    /// The id.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl Default for DeviceId {
+    fn default() -> Self {
+        Self("safe".to_owned())
+    }
+}
+
+checked!(
+    /// A program and its arguments.
+    CommandLine(Vec<String>) from Vec<String>, |raw| {
+        if raw.first().is_none_or(String::is_empty) {
+            return Err("there is no program in it".to_owned());
+        }
+        Ok(raw)
+    }
+);
+
+impl CommandLine {
+    /// The program, then its arguments.
+    #[must_use]
+    pub fn as_slice(&self) -> &[String] {
+        &self.0
+    }
+}
+
+shown!(
+    Count,
+    BaseUrl,
+    HeaderName,
+    Range,
+    Number,
+    Country,
+    Prefix,
+    DeviceId,
+    CommandLine
+);
+
+impl std::fmt::Debug for Token {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Token(…)")
+    }
+}

@@ -1,0 +1,47 @@
+//! The clock and the random numbers of the machine.
+
+use std::sync::mpsc::SyncSender;
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use crate::relay::Surroundings;
+use crate::store::Millis;
+
+/// The machine.
+pub(super) struct System {
+    wake: Option<SyncSender<()>>,
+}
+
+impl System {
+    /// The machine; new work is announced on `wake`.
+    pub(super) fn new(wake: SyncSender<()>) -> Self {
+        Self { wake: Some(wake) }
+    }
+
+    /// The machine, for its clock alone.
+    pub(super) fn clock() -> Self {
+        Self { wake: None }
+    }
+}
+
+impl Surroundings for System {
+    fn now(&self) -> Millis {
+        SystemTime::now()
+            .duration_since(UNIX_EPOCH)
+            .ok()
+            .and_then(|since| i64::try_from(since.as_millis()).ok())
+            .unwrap_or(0)
+    }
+
+    fn random(&self) -> Result<[u8; 32], String> {
+        let mut octets = [0; 32];
+        getrandom::fill(&mut octets).map_err(|error| format!("no random numbers: {error}"))?;
+        Ok(octets)
+    }
+
+    fn wake(&self) {
+        if let Some(wake) = &self.wake {
+            // Where the channel is full, the dispatcher is about to look anyway.
+            let _ = wake.try_send(());
+        }
+    }
+}

@@ -1,0 +1,317 @@
+//! What every store promises, as checks that a new one must pass.
+//!
+//! A check is given a function that opens the store under test. Calling it again, after dropping
+//! the first, is a restart: what was acknowledged must be there.
+
+#![allow(
+    clippy::indexing_slicing,
+    clippy::missing_panics_doc,
+    clippy::panic,
+    clippy::unwrap_used,
+    reason = "a panic in a check is its report"
+)]
+
+use sha2::{Digest, Sha256};
+
+use super::{
+    Accepted, Change, DeliveryState, Event, Lease, MessageRow, Millis, NewRecipient, NewReport,
+    RecipientRow, ReportChange, ReportRow, Role, Store, StoreError, Submission, Work,
+};
+
+/// One promise.
+#[derive(Clone, Copy)]
+pub struct Check {
+    /// What is promised, as a name for a folder or a table.
+    pub name: &'static str,
+    /// Panics where the store does not keep it.
+    pub run: fn(&mut dyn FnMut() -> Box<dyn Store>),
+}
+
+/// Every promise.
+pub const CHECKS: &[Check] = &[
+    check("accepted-survives-restart", accepted_survives_restart),
+    check("duplicates-are-known", duplicates_are_known),
+    check("a-lease-is-exclusive", a_lease_is_exclusive),
+    check(
+        "a-stale-fence-changes-nothing",
+        a_stale_fence_changes_nothing,
+    ),
+    check(
+        "reports-come-with-their-cause",
+        reports_come_with_their_cause,
+    ),
+    check("tokens-and-transactions-find", tokens_and_transactions_find),
+    check("bodies-go-when-nobody-waits", bodies_go_when_nobody_waits),
+    check("devices-are-remembered", devices_are_remembered),
+    check("many-at-once", many_at_once),
+];
+
+const fn check(name: &'static str, run: fn(&mut dyn FnMut() -> Box<dyn Store>)) -> Check {
+    Check { name, run }
+}
+
+/// A submission to two recipients that differs from that of every other `number`.
+#[must_use]
+pub fn submission(number: u32) -> Submission {
+    let recipient = |at: u32, role| NewRecipient {
+        address: format!("+1555000{at:04}/TYPE=PLMN"),
+        role,
+        token: format!("{number:08x}{at:024x}"),
+        transaction_id: format!("t{number}-{at}"),
+    };
+    Submission {
+        id: format!("{number:032x}"),
+        sender: "+15559999999/TYPE=PLMN".to_owned(),
+        transaction_id: format!("sent-{number}"),
+        content_hash: Sha256::digest(number.to_be_bytes()).into(),
+        accepted_at: 1_000,
+        expires_at: 100_000,
+        deliver_at: 1_000,
+        delivery_report: true,
+        read_report: false,
+        sender_visible: true,
+        class: 0x80,
+        size: 4,
+        subject: Some("Grüße".to_owned()),
+        recipients: vec![recipient(1, Role::To), recipient(2, Role::Bcc)],
+    }
+}
+
+fn event(message_id: &str, at: Millis, what: &str) -> Event {
+    Event {
+        message_id: message_id.to_owned(),
+        recipient: None,
+        at,
+        what: what.to_owned(),
+        detail: String::new(),
+    }
+}
+
+fn to(recipient: &RecipientRow, state: DeliveryState, due_at: Option<Millis>) -> Change {
+    Change {
+        recipient: recipient.id,
+        fence: recipient.fence,
+        state,
+        attempts: recipient.attempts.saturating_add(1),
+        due_at,
+        event: event(&recipient.message_id, 2_000, state.name()),
+        reports: Vec::new(),
+    }
+}
+
+fn recipients(leases: &[Lease]) -> Vec<(MessageRow, RecipientRow)> {
+    let recipient = |lease: &Lease| match &lease.work {
+        Work::Recipient(both) => Some((**both).clone()),
+        Work::Report(_) => None,
+    };
+    leases.iter().filter_map(recipient).collect()
+}
+
+fn reports(leases: &[Lease]) -> Vec<ReportRow> {
+    let report = |lease: &Lease| match &lease.work {
+        Work::Report(report) => Some(report.clone()),
+        Work::Recipient(_) => None,
+    };
+    leases.iter().filter_map(report).collect()
+}
+
+fn accepted_survives_restart(open: &mut dyn FnMut() -> Box<dyn Store>) {
+    let store = open();
+    let sent = submission(1);
+    let accepted = store.accept(&sent, &"body".into(), 0).unwrap();
+    assert_eq!(accepted, Accepted::New);
+    drop(store);
+    let store = open();
+    let (message, recipients) = store.message(&sent.id).unwrap().unwrap();
+    assert_eq!(message.sender, sent.sender);
+    assert_eq!(message.subject, sent.subject);
+    assert_eq!((message.size, message.class), (4, 0x80));
+    assert!(message.has_body && message.delivery_report && !message.read_report);
+    assert_eq!(store.body(&message).unwrap().unwrap(), "body");
+    let found: Vec<_> = recipients.iter().map(|r| (&r.address, r.role)).collect();
+    let want: Vec<_> = sent
+        .recipients
+        .iter()
+        .map(|r| (&r.address, r.role))
+        .collect();
+    assert_eq!(found, want);
+    assert!(recipients.iter().all(|r| r.state == DeliveryState::Queued));
+    assert_eq!(store.events(&sent.id).unwrap()[0].what, "accepted");
+    assert_eq!(store.next_due(), Ok(Some(1_000)));
+    let page = store.page().unwrap();
+    assert_eq!((page.messages, page.waiting, page.reports), (1, 2, 0));
+}
+
+fn duplicates_are_known(open: &mut dyn FnMut() -> Box<dyn Store>) {
+    let store = open();
+    let first = submission(1);
+    store.accept(&first, &"body".into(), 0).unwrap();
+    let mut again = submission(2);
+    again.transaction_id = first.transaction_id.clone();
+    let other_content = store.accept(&again, &"else".into(), 0).unwrap();
+    assert_eq!(
+        other_content,
+        Accepted::New,
+        "another content is another message"
+    );
+    let mut again = submission(3);
+    again.transaction_id = first.transaction_id.clone();
+    again.content_hash = first.content_hash;
+    let duplicate = store.accept(&again, &"body".into(), 1_000).unwrap();
+    assert_eq!(duplicate, Accepted::Duplicate(first.id.clone()));
+    assert_eq!(store.message(&again.id), Ok(None));
+    drop(store);
+    let store = open();
+    let late = store.accept(&again, &"body".into(), 1_001).unwrap();
+    assert_eq!(late, Accepted::New, "outside the window it counts anew");
+}
+
+fn a_lease_is_exclusive(open: &mut dyn FnMut() -> Box<dyn Store>) {
+    let store = open();
+    store.accept(&submission(1), &"body".into(), 0).unwrap();
+    assert!(store.lease_due(999, 10, 50).unwrap().is_empty());
+    let first = store.lease_due(1_000, 1, 50).unwrap();
+    let second = store.lease_due(1_000, 10, 50).unwrap();
+    assert_eq!((first.len(), second.len()), (1, 1));
+    assert_ne!(first[0].work, second[0].work);
+    assert!(store.lease_due(1_049, 10, 50).unwrap().is_empty());
+    assert_eq!(store.next_due(), Ok(Some(1_050)));
+    assert_eq!(store.lease_due(1_050, 10, 50).unwrap().len(), 2);
+}
+
+fn a_stale_fence_changes_nothing(open: &mut dyn FnMut() -> Box<dyn Store>) {
+    let store = open();
+    store.accept(&submission(1), &"body".into(), 0).unwrap();
+    let (_, asleep) = recipients(&store.lease_due(1_000, 1, 50).unwrap()).remove(0);
+    let awake = recipients(&store.lease_due(1_050, 2, 50).unwrap());
+    let (_, awake) = awake.into_iter().find(|(_, r)| r.id == asleep.id).unwrap();
+    store
+        .settle(&to(&awake, DeliveryState::Notified, Some(9_000)))
+        .unwrap();
+    let late = store.settle(&to(&asleep, DeliveryState::Unreachable, None));
+    assert_eq!(late, Err(StoreError::Stale));
+    let twice = store.settle(&to(&awake, DeliveryState::Unreachable, None));
+    assert_eq!(twice, Err(StoreError::Stale));
+    let (_, now) = store.message(&awake.message_id).unwrap().unwrap();
+    let now = now.iter().find(|r| r.id == awake.id).unwrap();
+    assert_eq!((now.state, now.attempts), (DeliveryState::Notified, 1));
+}
+
+fn reports_come_with_their_cause(open: &mut dyn FnMut() -> Box<dyn Store>) {
+    let store = open();
+    let sent = submission(1);
+    store.accept(&sent, &"body".into(), 0).unwrap();
+    let (_, recipient) = recipients(&store.lease_due(1_000, 1, 50).unwrap()).remove(0);
+    let report = NewReport {
+        message_id: sent.id.clone(),
+        address: sent.sender.clone(),
+        pdu: vec![0x8C, 0x86],
+        due_at: 2_000,
+        expires_at: 9_000,
+    };
+    let mut change = to(&recipient, DeliveryState::Retrieved, None);
+    change.reports = vec![report.clone()];
+    store.settle(&change).unwrap();
+    assert_eq!(store.settle(&change), Err(StoreError::Stale));
+    drop(store);
+    let store = open();
+    let leased = reports(&store.lease_due(2_000, 9, 50).unwrap());
+    assert_eq!(
+        leased.len(),
+        1,
+        "a change that failed left no report behind"
+    );
+    assert_eq!((&leased[0].pdu, leased[0].attempts), (&report.pdu, 0));
+    let mut change = ReportChange {
+        report: leased[0].id,
+        fence: leased[0].fence,
+        attempts: 1,
+        due_at: Some(3_000),
+        event: event(&sent.id, 2_000, "report-failed"),
+    };
+    store.settle_report(&change).unwrap();
+    assert_eq!(store.settle_report(&change), Err(StoreError::Stale));
+    let leased = reports(&store.lease_due(3_000, 9, 50).unwrap());
+    assert_eq!(leased[0].attempts, 1);
+    change.fence = leased[0].fence;
+    change.due_at = None;
+    store.settle_report(&change).unwrap();
+    store
+        .add_report(&report, &event(&sent.id, 3_000, "read"))
+        .unwrap();
+    assert_eq!(store.page().unwrap().reports, 1);
+}
+
+fn tokens_and_transactions_find(open: &mut dyn FnMut() -> Box<dyn Store>) {
+    let store = open();
+    let sent = submission(7);
+    store.accept(&sent, &"body".into(), 0).unwrap();
+    let hash = |token: &str| Sha256::digest(token.as_bytes()).into();
+    let wanted = &sent.recipients[1];
+    let (message, found) = store.by_token(&hash(&wanted.token)).unwrap().unwrap();
+    assert_eq!(
+        (message.id, found.address),
+        (sent.id.clone(), wanted.address.clone())
+    );
+    let (_, found) = store
+        .by_transaction(&wanted.transaction_id)
+        .unwrap()
+        .unwrap();
+    assert_eq!(found.token, wanted.token);
+    assert_eq!(store.by_token(&hash("guess")), Ok(None));
+    assert_eq!(store.by_transaction("guess"), Ok(None));
+}
+
+fn bodies_go_when_nobody_waits(open: &mut dyn FnMut() -> Box<dyn Store>) {
+    let store = open();
+    let sent = submission(1);
+    store.accept(&sent, &"body".into(), 0).unwrap();
+    let leased = recipients(&store.lease_due(1_000, 2, 50).unwrap());
+    store
+        .settle(&to(&leased[0].1, DeliveryState::Retrieved, None))
+        .unwrap();
+    assert_eq!(store.purge(9_000, 0), Ok(0), "somebody still waits");
+    store
+        .settle(&to(&leased[1].1, DeliveryState::Expired, None))
+        .unwrap();
+    assert_eq!(store.purge(2_000, 0), Ok(0), "the grace time is not over");
+    assert_eq!(store.purge(2_001, 0), Ok(1));
+    let (message, _) = store.message(&sent.id).unwrap().unwrap();
+    assert!(!message.has_body);
+    assert_eq!(store.body(&message), Ok(None));
+    assert_eq!(store.events(&sent.id).unwrap().len(), 3);
+    store.purge(2_001, 2_001).unwrap();
+    assert_eq!(store.message(&sent.id), Ok(None));
+    assert_eq!(store.events(&sent.id), Ok(Vec::new()));
+    store.record(&event(&sent.id, 3_000, "late")).unwrap();
+}
+
+fn devices_are_remembered(open: &mut dyn FnMut() -> Box<dyn Store>) {
+    let store = open();
+    assert_eq!(store.device("+1"), Ok(None));
+    store.remember_device("+1", "first", 1).unwrap();
+    store.remember_device("+1", "second", 2).unwrap();
+    drop(store);
+    assert_eq!(open().device("+1"), Ok(Some("second".to_owned())));
+}
+
+fn many_at_once(open: &mut dyn FnMut() -> Box<dyn Store>) {
+    let store = open();
+    let shared: &dyn Store = store.as_ref();
+    std::thread::scope(|scope| {
+        for thread in 0..8_u32 {
+            scope.spawn(move || {
+                for n in 0..10_u32 {
+                    let sent = submission(thread.saturating_mul(100).saturating_add(n));
+                    let accepted = shared.accept(&sent, &"body".into(), 0);
+                    assert_eq!(accepted, Ok(Accepted::New));
+                }
+            });
+        }
+    });
+    drop(store);
+    let store = open();
+    let page = store.page().unwrap();
+    assert_eq!((page.messages, page.waiting), (80, 160));
+    assert_eq!(store.lease_due(1_000, 500, 50).unwrap().len(), 160);
+}

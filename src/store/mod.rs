@@ -1,0 +1,190 @@
+//! What must not be lost: messages, their recipients, reports under way, and what happened when.
+//!
+//! A store is a set of verbs, each of them one transaction. It has no clock and no randomness:
+//! the caller says what time it is and brings its random numbers, so that a test can be at any
+//! moment it likes and two nodes never disagree about whose clock counts.
+//!
+//! Work is handed out as *leases*. Each recipient and each report carries a number, its *fence*,
+//! that every change raises; a change must name the fence it was made from. So a worker that was
+//! asleep while its lease ran out, or while the phone answered, changes nothing any more.
+//!
+//! Time is in milliseconds since 1970-01-01 UTC. All verbs block; callers in an asynchronous
+//! shell run them on threads that may.
+
+mod bodies;
+pub mod conformance;
+mod rows;
+mod sqlite;
+
+pub use rows::{
+    Accepted, Change, DeliveryState, Event, Lease, MessageRow, NewRecipient, NewReport, Page,
+    RecipientRow, ReportChange, ReportRow, Role, Submission, Work,
+};
+pub use sqlite::{Recovery, SqliteStore};
+
+use bytes::Bytes;
+
+/// Milliseconds since 1970-01-01 UTC.
+pub type Millis = i64;
+
+/// A place where messages outlive the process. `store::conformance` says what each verb promises.
+pub trait Store: Send + Sync {
+    /// Takes a message over: its body first, then one transaction with all rows. When this
+    /// returns [`Accepted::New`], the message survives the end of the process and of the power.
+    ///
+    /// A message with the same sender, transaction id and content hash that was taken over at or
+    /// after `duplicates_since` is not taken twice; its id comes back instead.
+    ///
+    /// # Errors
+    /// Whatever keeps it from being durable. Nothing is left behind then.
+    fn accept(
+        &self,
+        submission: &Submission,
+        body: &Bytes,
+        duplicates_since: Millis,
+    ) -> Result<Accepted, StoreError>;
+
+    /// Hands out up to `most` recipients and reports whose time has come, for `ttl` milliseconds.
+    /// What is leased is not handed out again until then.
+    ///
+    /// # Errors
+    /// Where the store cannot be read or written.
+    fn lease_due(&self, now: Millis, most: usize, ttl: Millis) -> Result<Vec<Lease>, StoreError>;
+
+    /// When the next recipient or report falls due, or a lease of one runs out; `None` where nothing
+    /// is under way.
+    ///
+    /// # Errors
+    /// Where the store cannot be read.
+    fn next_due(&self) -> Result<Option<Millis>, StoreError>;
+
+    /// Makes a change to one recipient, with its event and the reports it causes.
+    ///
+    /// # Errors
+    /// [`StoreError::Stale`] where the recipient changed since the fence of `change` was read.
+    fn settle(&self, change: &Change) -> Result<(), StoreError>;
+
+    /// Makes a change to one report under way.
+    ///
+    /// # Errors
+    /// [`StoreError::Stale`] where the report changed since the fence of `change` was read.
+    fn settle_report(&self, change: &ReportChange) -> Result<(), StoreError>;
+
+    /// The recipient whose retrieval token has this SHA-256, with its message.
+    ///
+    /// # Errors
+    /// Where the store cannot be read.
+    fn by_token(&self, hash: &[u8; 32]) -> Result<Option<(MessageRow, RecipientRow)>, StoreError>;
+
+    /// The recipient whose notification carried this transaction id, with its message.
+    ///
+    /// # Errors
+    /// Where the store cannot be read.
+    fn by_transaction(&self, id: &str) -> Result<Option<(MessageRow, RecipientRow)>, StoreError>;
+
+    /// A message with all its recipients.
+    ///
+    /// # Errors
+    /// Where the store cannot be read.
+    fn message(&self, id: &str) -> Result<Option<(MessageRow, Vec<RecipientRow>)>, StoreError>;
+
+    /// The octets of a message as they were accepted; `None` where they are gone.
+    ///
+    /// # Errors
+    /// Where they should be there and cannot be read.
+    fn body(&self, message: &MessageRow) -> Result<Option<Bytes>, StoreError>;
+
+    /// What happened to a message, oldest first.
+    ///
+    /// # Errors
+    /// Where the store cannot be read.
+    fn events(&self, message_id: &str) -> Result<Vec<Event>, StoreError>;
+
+    /// Writes down something that happened to a message without changing a recipient.
+    ///
+    /// # Errors
+    /// Where the store cannot be written.
+    fn record(&self, event: &Event) -> Result<(), StoreError>;
+
+    /// Adds a report that no change of a recipient caused, such as a read report.
+    ///
+    /// # Errors
+    /// Where the store cannot be written.
+    fn add_report(&self, report: &NewReport, event: &Event) -> Result<(), StoreError>;
+
+    /// Remembers what a subscriber's device said of itself.
+    ///
+    /// # Errors
+    /// Where the store cannot be written.
+    fn remember_device(
+        &self,
+        subscriber: &str,
+        description: &str,
+        now: Millis,
+    ) -> Result<(), StoreError>;
+
+    /// What was remembered of a subscriber's device.
+    ///
+    /// # Errors
+    /// Where the store cannot be read.
+    fn device(&self, subscriber: &str) -> Result<Option<String>, StoreError>;
+
+    /// Deletes the bodies of messages that no recipient waits for since before `closed_before`,
+    /// and the rows of those closed before `forget_before`. Gives the number of bodies deleted.
+    ///
+    /// # Errors
+    /// Where the store cannot be written.
+    fn purge(&self, closed_before: Millis, forget_before: Millis) -> Result<usize, StoreError>;
+
+    /// How much is there.
+    ///
+    /// # Errors
+    /// Where the store cannot be read: it is not ready then.
+    fn page(&self) -> Result<Page, StoreError>;
+}
+
+/// Why a verb did not do what it says.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum StoreError {
+    /// The row changed since it was read: read it again, or let it be.
+    #[error("the row was changed by somebody else")]
+    Stale,
+    /// Two rows would carry the same token or transaction id.
+    #[error("a random number came up twice")]
+    Collision,
+    /// Another process has the store open.
+    #[error("another process has this store open")]
+    Locked,
+    /// The store was written by a later version of this program.
+    #[error("the store has schema version {found}, and this program knows up to {known}")]
+    Newer {
+        /// The version that was found.
+        found: i64,
+        /// The latest version that is understood.
+        known: i64,
+    },
+    /// The file system refused.
+    #[error("{what}: {error}")]
+    Io {
+        /// What was tried.
+        what: &'static str,
+        /// What the system said.
+        error: String,
+    },
+    /// The database refused.
+    #[error("database: {0}")]
+    Database(String),
+    /// The store is shutting down.
+    #[error("the store is closed")]
+    Closed,
+}
+
+impl StoreError {
+    pub(crate) fn io(what: &'static str, error: &std::io::Error) -> Self {
+        Self::Io {
+            what,
+            error: error.to_string(),
+        }
+    }
+}

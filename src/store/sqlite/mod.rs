@@ -1,0 +1,229 @@
+//! One node's store: rows in SQLite, bodies in files beside it.
+//!
+//! WAL with `synchronous = FULL`: a commit that returned is on the disk, also when the power goes.
+//! One thread writes, so that many callers share one sync; a few connections read beside it.
+
+mod query;
+mod schema;
+mod verbs;
+mod writer;
+
+use std::collections::HashSet;
+use std::fs::File;
+use std::path::Path;
+use std::sync::Mutex;
+use std::time::Duration;
+
+use rusqlite::{Connection, OpenFlags};
+
+use self::writer::Writer;
+use super::StoreError;
+use super::bodies::{Bodies, sync_folder};
+
+/// Connections that are kept for reading.
+const READERS: usize = 4;
+
+/// A store in a folder.
+pub struct SqliteStore {
+    bodies: Bodies,
+    writer: Writer,
+    readers: Mutex<Vec<Connection>>,
+    database: std::path::PathBuf,
+    /// Held until the store is dropped: no other process writes the same files.
+    _lock: File,
+}
+
+/// What opening a store found to clean up.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Recovery {
+    /// Files without a row: their senders were never told that the message was accepted.
+    pub orphans: usize,
+}
+
+impl SqliteStore {
+    /// Opens the store in `folder`, which is made where it is not there.
+    ///
+    /// # Errors
+    /// [`StoreError::Locked`] where another process has it open, [`StoreError::Newer`] where a
+    /// later version of this program wrote it, and whatever the file system says.
+    pub fn open(folder: &Path) -> Result<(Self, Recovery), StoreError> {
+        let io = |error| StoreError::io("folder of the store", &error);
+        std::fs::create_dir_all(folder).map_err(io)?;
+        let lock = lock(folder)?;
+        let bodies = Bodies::open(folder.join("bodies"))?;
+        let path = folder.join("store.db");
+        let mut connection = Connection::open(&path).map_err(database)?;
+        prepare(&connection)?;
+        schema::migrate(&mut connection)?;
+        sync_folder(folder).map_err(io)?;
+        let known = names(&connection)?;
+        let orphans = bodies.collect(&known)?;
+        let store = Self {
+            bodies,
+            writer: Writer::start(connection)?,
+            readers: Mutex::new(Vec::new()),
+            database: path,
+            _lock: lock,
+        };
+        Ok((store, Recovery { orphans }))
+    }
+
+    /// Reads with one of the connections for that.
+    fn read<T>(
+        &self,
+        work: impl FnOnce(&Connection) -> rusqlite::Result<T>,
+    ) -> Result<T, StoreError> {
+        let pooled = self.readers.lock().ok().and_then(|mut pool| pool.pop());
+        let connection = match pooled {
+            Some(connection) => connection,
+            None => {
+                let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+                let connection =
+                    Connection::open_with_flags(&self.database, flags).map_err(database)?;
+                connection
+                    .busy_timeout(Duration::from_secs(5))
+                    .map_err(database)?;
+                connection
+            }
+        };
+        let result = work(&connection).map_err(database);
+        if let Ok(mut pool) = self.readers.lock()
+            && pool.len() < READERS
+        {
+            pool.push(connection);
+        }
+        result
+    }
+}
+
+impl std::fmt::Debug for SqliteStore {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "SqliteStore({})", self.database.display())
+    }
+}
+
+/// What the database says, as ours.
+fn database(error: rusqlite::Error) -> StoreError {
+    StoreError::Database(error.to_string())
+}
+
+fn lock(folder: &Path) -> Result<File, StoreError> {
+    let file = File::options()
+        .create(true)
+        .truncate(false)
+        .write(true)
+        .open(folder.join("lock"))
+        .map_err(|error| StoreError::io("lock of the store", &error))?;
+    match file.try_lock() {
+        Ok(()) => Ok(file),
+        Err(std::fs::TryLockError::WouldBlock) => Err(StoreError::Locked),
+        Err(std::fs::TryLockError::Error(error)) => {
+            Err(StoreError::io("lock of the store", &error))
+        }
+    }
+}
+
+fn prepare(connection: &Connection) -> Result<(), StoreError> {
+    connection
+        .busy_timeout(Duration::from_secs(5))
+        .map_err(database)?;
+    connection.set_prepared_statement_cache_capacity(64);
+    connection
+        .execute_batch(
+            "PRAGMA journal_mode = WAL;
+             PRAGMA synchronous = FULL;
+             PRAGMA foreign_keys = ON;
+             PRAGMA trusted_schema = OFF;
+             PRAGMA cache_size = -8192;",
+        )
+        .map_err(database)
+}
+
+/// Names of the bodies that rows know of.
+fn names(connection: &Connection) -> Result<HashSet<String>, StoreError> {
+    let mut statement = connection
+        .prepare("SELECT id FROM messages WHERE has_body = 1")
+        .map_err(database)?;
+    let rows = statement
+        .query_map([], |row| row.get(0))
+        .map_err(database)?;
+    rows.collect::<rusqlite::Result<_>>().map_err(database)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::store::{Store, conformance};
+
+    struct Folder(std::path::PathBuf);
+
+    impl Folder {
+        fn new(name: &str) -> Self {
+            let name = format!("remold-sqlite-{}-{name}", std::process::id());
+            let path = std::env::temp_dir().join(name);
+            let _ = std::fs::remove_dir_all(&path);
+            Self(path)
+        }
+    }
+
+    impl Drop for Folder {
+        fn drop(&mut self) {
+            let _ = std::fs::remove_dir_all(&self.0);
+        }
+    }
+
+    #[test]
+    fn it_conforms() {
+        for check in conformance::CHECKS {
+            let folder = Folder::new(check.name);
+            println!("{}", check.name);
+            (check.run)(&mut || Box::new(SqliteStore::open(&folder.0).unwrap().0));
+        }
+    }
+
+    #[test]
+    fn two_processes_do_not_share_a_folder() {
+        let folder = Folder::new("lock");
+        let (store, _) = SqliteStore::open(&folder.0).unwrap();
+        assert_eq!(
+            SqliteStore::open(&folder.0).map(|_| ()).unwrap_err(),
+            StoreError::Locked
+        );
+        drop(store);
+        SqliteStore::open(&folder.0).unwrap();
+    }
+
+    #[test]
+    fn a_body_whose_transaction_never_came_is_collected() {
+        let folder = Folder::new("orphan");
+        let (store, recovery) = SqliteStore::open(&folder.0).unwrap();
+        assert_eq!(recovery.orphans, 0);
+        let kept = conformance::submission(1);
+        store.accept(&kept, &"body".into(), 0).unwrap();
+        // What is on the disk when the process dies between body and transaction.
+        store.bodies.put("ff00", &"orphan".into()).unwrap();
+        drop(store);
+        let (store, recovery) = SqliteStore::open(&folder.0).unwrap();
+        assert_eq!(recovery.orphans, 1);
+        assert_eq!(store.bodies.get("ff00"), Ok(None));
+        let (message, _) = store.message(&kept.id).unwrap().unwrap();
+        assert_eq!(store.body(&message).unwrap().unwrap(), "body");
+    }
+
+    #[test]
+    fn a_submission_that_fails_leaves_nothing() {
+        let folder = Folder::new("fails");
+        let (store, _) = SqliteStore::open(&folder.0).unwrap();
+        store
+            .accept(&conformance::submission(1), &"a".into(), 0)
+            .unwrap();
+        let mut clash = conformance::submission(2);
+        clash.recipients[0].token = conformance::submission(1).recipients[0].token.clone();
+        assert_eq!(
+            store.accept(&clash, &"b".into(), 0),
+            Err(StoreError::Collision)
+        );
+        assert_eq!(store.message(&clash.id), Ok(None));
+        assert_eq!(store.bodies.get(&clash.id), Ok(None));
+    }
+}

@@ -1,0 +1,100 @@
+//! Rows as the verbs give them.
+
+use rusqlite::{Connection, OptionalExtension, Params, Row};
+
+use crate::store::{DeliveryState, MessageRow, RecipientRow, ReportRow, Role};
+
+/// Columns of `messages` that [`message`] reads.
+pub(super) const MESSAGE: &str = "m.id, m.sender, m.accepted_at, m.expires_at, \
+    m.delivery_report, m.read_report, m.sender_visible, m.class, m.size, m.subject, m.has_body";
+/// How many they are: those of a recipient may follow them.
+pub(super) const MESSAGE_COLUMNS: usize = 11;
+/// Columns of `recipients` that [`recipient`] reads.
+pub(super) const RECIPIENT: &str = "r.id, r.message_id, r.address, r.role, r.token, \
+    r.transaction_id, r.state, r.attempts, r.fence";
+/// Columns of `reports` that [`report`] reads.
+pub(super) const REPORT: &str = "id, message_id, address, pdu, expires_at, attempts, fence";
+
+/// The message of a row that begins with [`MESSAGE`].
+pub(super) fn message(row: &Row<'_>) -> rusqlite::Result<MessageRow> {
+    Ok(MessageRow {
+        id: row.get(0)?,
+        sender: row.get(1)?,
+        accepted_at: row.get(2)?,
+        expires_at: row.get(3)?,
+        delivery_report: row.get(4)?,
+        read_report: row.get(5)?,
+        sender_visible: row.get(6)?,
+        class: row.get(7)?,
+        size: u64::try_from(row.get::<_, i64>(8)?).unwrap_or(0),
+        subject: row.get(9)?,
+        has_body: row.get(10)?,
+    })
+}
+
+/// The recipient whose columns begin at `at`.
+pub(super) fn recipient(row: &Row<'_>, at: usize) -> rusqlite::Result<RecipientRow> {
+    let column = |n: usize| at.saturating_add(n);
+    let state: String = row.get(column(6))?;
+    Ok(RecipientRow {
+        id: row.get(column(0))?,
+        message_id: row.get(column(1))?,
+        address: row.get(column(2))?,
+        role: role(row.get(column(3))?),
+        token: row.get(column(4))?,
+        transaction_id: row.get(column(5))?,
+        state: DeliveryState::from_name(&state)
+            .ok_or_else(|| rusqlite::Error::InvalidColumnName(format!("state {state}")))?,
+        attempts: row.get(column(7))?,
+        fence: row.get(column(8))?,
+    })
+}
+
+/// The report of a row of [`REPORT`].
+pub(super) fn report(row: &Row<'_>) -> rusqlite::Result<ReportRow> {
+    Ok(ReportRow {
+        id: row.get(0)?,
+        message_id: row.get(1)?,
+        address: row.get(2)?,
+        pdu: row.get(3)?,
+        expires_at: row.get(4)?,
+        attempts: row.get(5)?,
+        fence: row.get(6)?,
+    })
+}
+
+/// One recipient with its message, by a condition on `r`.
+pub(super) fn one(
+    connection: &Connection,
+    condition: &str,
+    params: impl Params,
+) -> rusqlite::Result<Option<(MessageRow, RecipientRow)>> {
+    let sql = format!(
+        "SELECT {MESSAGE}, {RECIPIENT} FROM recipients r JOIN messages m ON m.id = r.message_id \
+         WHERE {condition}"
+    );
+    connection
+        .prepare_cached(&sql)?
+        .query_row(params, |row| {
+            Ok((message(row)?, recipient(row, MESSAGE_COLUMNS)?))
+        })
+        .optional()
+}
+
+/// How a role is written.
+pub(super) const fn role_number(role: Role) -> i64 {
+    match role {
+        Role::To => 0,
+        Role::Cc => 1,
+        Role::Bcc => 2,
+    }
+}
+
+/// What is not To or Cc must not be shown to others.
+const fn role(number: i64) -> Role {
+    match number {
+        0 => Role::To,
+        1 => Role::Cc,
+        _ => Role::Bcc,
+    }
+}

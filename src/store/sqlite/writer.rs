@@ -1,0 +1,158 @@
+//! One thread that writes, and commits for many callers at once.
+//!
+//! A commit costs a sync of the disk whatever it holds. So whoever asks while one is under way
+//! waits and shares the next. Each caller's statements are a savepoint: if they fail, the others'
+//! stand. Nobody hears of success before the commit.
+
+use std::sync::mpsc::{Receiver, Sender, SyncSender, channel, sync_channel};
+use std::thread::JoinHandle;
+
+use rusqlite::Connection;
+
+use super::database;
+use crate::store::StoreError;
+
+/// Callers that share one commit at most.
+const GROUP: usize = 256;
+
+/// Runs one caller's statements in the open transaction, or none where there is no transaction, and
+/// gives what tells the caller how it ended.
+type Job = Box<dyn FnOnce(Option<&Connection>) -> Finish + Send>;
+/// Tells a caller the result, given what became of the commit.
+type Finish = Box<dyn FnOnce(Result<(), StoreError>) + Send>;
+
+/// The way to the thread. The thread ends, with the last commit done, when this is dropped.
+pub(super) struct Writer {
+    jobs: Option<Sender<Job>>,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl Writer {
+    /// Starts the thread on a connection of its own.
+    pub(super) fn start(connection: Connection) -> Result<Self, StoreError> {
+        let (jobs, queue) = channel::<Job>();
+        let thread = std::thread::Builder::new()
+            .name("store-writer".to_owned())
+            .spawn(move || serve(&connection, &queue))
+            .map_err(|error| StoreError::io("writer thread", &error))?;
+        Ok(Self {
+            jobs: Some(jobs),
+            thread: Some(thread),
+        })
+    }
+
+    /// Runs `work` in a transaction and waits until it is durable.
+    pub(super) fn run<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&Connection) -> Result<T, StoreError> + Send + 'static,
+    ) -> Result<T, StoreError> {
+        let (answer, result) = sync_channel(1);
+        let jobs = self.jobs.as_ref().ok_or(StoreError::Closed)?;
+        jobs.send(Box::new(move |connection| {
+            attempt(connection, work, answer)
+        }))
+        .map_err(|_| StoreError::Closed)?;
+        result.recv().map_err(|_| StoreError::Closed)?
+    }
+}
+
+impl Drop for Writer {
+    fn drop(&mut self) {
+        self.jobs = None;
+        if let Some(thread) = self.thread.take() {
+            // A panic of the thread was reported when it happened.
+            let _ = thread.join();
+        }
+    }
+}
+
+fn attempt<T: Send + 'static>(
+    connection: Option<&Connection>,
+    work: impl FnOnce(&Connection) -> Result<T, StoreError>,
+    answer: SyncSender<Result<T, StoreError>>,
+) -> Finish {
+    let result = connection
+        .ok_or(StoreError::Closed)
+        .and_then(|connection| in_savepoint(connection, work));
+    Box::new(move |committed| {
+        // A caller that no longer waits needs no answer.
+        let _ = answer.send(committed.and(result));
+    })
+}
+
+fn in_savepoint<T>(
+    connection: &Connection,
+    work: impl FnOnce(&Connection) -> Result<T, StoreError>,
+) -> Result<T, StoreError> {
+    connection
+        .execute_batch("SAVEPOINT job")
+        .map_err(database)?;
+    let result = work(connection);
+    let end = match result {
+        Ok(_) => "RELEASE job",
+        Err(_) => "ROLLBACK TO job; RELEASE job",
+    };
+    connection.execute_batch(end).map_err(database)?;
+    result
+}
+
+fn serve(connection: &Connection, queue: &Receiver<Job>) {
+    while let Ok(first) = queue.recv() {
+        if let Err(error) = connection
+            .execute_batch("BEGIN IMMEDIATE")
+            .map_err(database)
+        {
+            first(None)(Err(error));
+            continue;
+        }
+        let mut finish = vec![first(Some(connection))];
+        while finish.len() < GROUP
+            && let Ok(job) = queue.try_recv()
+        {
+            finish.push(job(Some(connection)));
+        }
+        let committed = connection.execute_batch("COMMIT").map_err(database);
+        if committed.is_err() && !connection.is_autocommit() {
+            // Nothing of a failed commit may stay for the next one to carry along.
+            let _ = connection.execute_batch("ROLLBACK");
+        }
+        for finish in finish {
+            finish(committed.clone());
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_callers_mistake_does_not_undo_anothers_work() {
+        let connection = Connection::open_in_memory().unwrap();
+        connection
+            .execute_batch("CREATE TABLE t (n UNIQUE)")
+            .unwrap();
+        let writer = Writer::start(connection).unwrap();
+        let insert = |n: i64| {
+            writer.run(move |c| {
+                c.execute("INSERT INTO t VALUES (?1)", [n])
+                    .map_err(database)?;
+                c.execute("INSERT INTO t VALUES (?1)", [n + 1])
+                    .map_err(database)
+            })
+        };
+        std::thread::scope(|scope| {
+            let good = scope.spawn(|| insert(1));
+            assert_eq!(good.join().unwrap(), Ok(1));
+            assert!(scope.spawn(|| insert(2)).join().unwrap().is_err());
+            assert_eq!(scope.spawn(|| insert(3)).join().unwrap(), Ok(1));
+        });
+        let count = writer
+            .run(|c| {
+                c.query_row("SELECT count(*) FROM t", [], |row| row.get::<_, i64>(0))
+                    .map_err(database)
+            })
+            .unwrap();
+        assert_eq!(count, 4);
+    }
+}
