@@ -66,7 +66,7 @@ pub struct Mm1 {
     pub header_seconds: Count,
     /// Seconds to send the body of a request.
     pub body_seconds: Count,
-    /// Seconds without an octet, after which a connection is closed.
+    /// Seconds without an octet, after which a connection is closed; adapting takes up to 30.
     pub idle_seconds: Count,
 }
 
