@@ -372,7 +372,7 @@ mod tests {
                 2,
                 12,
             ),
-            ("[numbering]\nlocal = [\"4917\"]", 2, 10),
+            ("[numbering]\nlocal = [\"4917\"]", 2, 9),
             ("[device]\n\n  default = \"no-such-phone\"", 3, 13),
             ("[delivery]\nexpiry_hours = 0", 2, 16),
             ("[mm1]\nurl = \"ftp://a\"", 2, 7),
