@@ -61,11 +61,13 @@ pub(super) fn write(name: &HeaderName, value: &HeaderValue) -> Option<(String, S
     }
 }
 
-/// The value of a textual header: as it is where a header can carry it, else encoded words.
+/// The value of a textual header: as it is where a header can carry it, with a space for each tab, as
+/// every reader takes a tab; else encoded words.
 ///
 /// Its reader does not decode it, for it may be structured; so neither does this look for words.
 pub(super) fn textual(text: &str) -> String {
-    let text = text.trim_matches([' ', '\t']);
+    let text = text.replace('\t', " ");
+    let text = text.trim_matches(' ');
     if words::is_line(text) {
         text.to_owned()
     } else {

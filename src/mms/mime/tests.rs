@@ -97,3 +97,16 @@ fn a_header_that_ends_like_a_request_is_a_header() {
     let message = read_text("POST /mm7 HTTP/1.1\nSubject: x\n\nbody\n");
     assert_eq!(message.headers.iter().count(), 1, "a request line is none");
 }
+
+#[test]
+fn a_tab_in_a_name_comes_back_as_one() {
+    let mut part = Part::new(ContentType::new("text/plain"), &b"x"[..]);
+    part.content_location = Some("A\t#".to_owned());
+    let message = Message {
+        headers: Headers::new(),
+        body: Body::single(part),
+    };
+    let back = decode(&encode(&message).unwrap().into(), &Limits::default());
+    let location = back.unwrap().value.body.parts[0].content_location.clone();
+    assert_eq!(location.as_deref(), Some("A\t#"));
+}
