@@ -1,6 +1,6 @@
 //! A whole clip or sound: container in, container out, under a number of octets.
 //!
-//! [`convert`] reads the tracks, decides what becomes of each ([`share`]), makes sound and
+//! [`convert`] reads the tracks, decides what becomes of each (`share`), makes sound and
 //! pictures beside each other, and writes the file. [`estimate`] makes the same decisions from a
 //! header alone.
 
