@@ -82,6 +82,11 @@ impl Server {
         }
     }
 
+    /// Whether it takes a message.
+    pub(crate) fn answers(&self) -> bool {
+        accepted(post(self.mm1, ALICE, &small("alive", &[BOB]))).is_some()
+    }
+
     fn terminate(mut self) -> bool {
         let pid = self.child.id().to_string();
         assert!(Command::new("kill").arg(&pid).status().unwrap().success());
