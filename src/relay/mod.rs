@@ -7,6 +7,7 @@
 pub mod address;
 pub mod delivery;
 mod dispatch;
+mod foresight;
 mod notification;
 mod report;
 mod respond;
@@ -18,6 +19,7 @@ mod submit;
 mod testing;
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use crate::mms::Message;
 use crate::mms::address::Msisdn;
@@ -87,6 +89,39 @@ pub trait Surroundings: Send + Sync {
 
     /// There is new work for [`Relay::run_due`].
     fn wake(&self) {}
+
+    /// A moment at which a test may end the process.
+    fn pass(&self, _: Moment) {}
+}
+
+/// A moment in the work of the relay at which it may be cut short, as those of
+/// [`crate::store::Point`] are in that of a store.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Moment {
+    /// A message was taken over, and its sender does not know yet.
+    Accepted,
+    /// Work was leased and not begun.
+    Leased,
+    /// A push was taken by the notifier, and it is not written down yet.
+    Pushed,
+    /// A fetch was written down, and the phone has nothing yet.
+    Fetched,
+}
+
+impl Moment {
+    /// Every moment.
+    pub const ALL: [Self; 4] = [Self::Accepted, Self::Leased, Self::Pushed, Self::Fetched];
+
+    /// Its name in front of people.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Accepted => "accepted",
+            Self::Leased => "leased",
+            Self::Pushed => "pushed",
+            Self::Fetched => "fetched",
+        }
+    }
 }
 
 /// Brings a WAP push to a phone, such as by SMS.
@@ -125,11 +160,40 @@ pub enum NotifyError {
 
 /// Fits a message to a device.
 pub trait Fitter: Send + Sync {
-    /// Fits a message.
+    /// Fits a message for a phone that waits for it.
     ///
     /// # Errors
     /// Where it cannot be tried now.
-    fn fit(&self, message: &Message, device: &Device<'_>) -> Result<Fitted, FitError>;
+    fn fit(&self, content: Content<'_>, device: &Device<'_>) -> Result<Fitted, FitError>;
+
+    /// Begins to fit a message whose phone is not told of it yet, so that it can be told the size
+    /// and finds it done. Returns at once. `None` where nothing can be said.
+    fn foresee(&self, _content: Content<'_>, _device: &Device<'_>) -> Option<Forecast> {
+        None
+    }
+}
+
+/// A message that is to be fitted.
+#[derive(Debug, Clone, Copy)]
+pub struct Content<'a> {
+    /// The message, with all headers it will be handed out with.
+    pub message: &'a Message,
+    /// Stands for its body: equal for equal bodies, and for no others.
+    pub digest: [u8; 32],
+}
+
+/// The size of a message once it is fitted.
+pub enum Forecast {
+    /// In octets.
+    Size(u64),
+    /// It can be asked for.
+    Later(Box<dyn Later>),
+}
+
+/// A size that is being found out.
+pub trait Later: Send {
+    /// Waits for it no longer than this. `None` where it is not known by then.
+    fn size(&self, wait: Duration) -> Option<u64>;
 }
 
 /// What is known of a receiving device.
@@ -274,6 +338,26 @@ impl Relay {
         what: &str,
         detail: String,
     ) -> Result<Option<Effect>, StoreError> {
+        let (change, effect) = self.change(message, recipient, event, what, detail);
+        if let Some(change) = change {
+            self.store.settle(&change)?;
+            if matches!(effect, Some(Effect::Report(_))) {
+                self.surroundings.wake();
+            }
+        }
+        Ok(effect)
+    }
+
+    /// One step of one recipient: what is to be written down, if anything changes, and what the
+    /// step asks for.
+    fn change(
+        &self,
+        message: &store::MessageRow,
+        recipient: &RecipientRow,
+        event: Event,
+        what: &str,
+        detail: String,
+    ) -> (Option<store::Change>, Option<Effect>) {
         let now = self.surroundings.now();
         let progress = Progress {
             state: recipient.state,
@@ -288,13 +372,13 @@ impl Relay {
         };
         let (next, effect) = step(progress, event, &terms);
         if next == progress {
-            return Ok(effect);
+            return (None, effect);
         }
         let report = match effect {
             Some(Effect::Report(outcome)) => self.delivery_report(message, recipient, outcome),
             _ => None,
         };
-        self.store.settle(&store::Change {
+        let change = store::Change {
             recipient: recipient.id,
             fence: recipient.fence,
             state: next.state,
@@ -312,11 +396,8 @@ impl Relay {
                 detail,
             },
             reports: report.into_iter().collect(),
-        })?;
-        if matches!(effect, Some(Effect::Report(_))) {
-            self.surroundings.wake();
-        }
-        Ok(effect)
+        };
+        (Some(change), effect)
     }
 
     fn jitter(&self) -> u32 {
@@ -335,5 +416,9 @@ impl std::fmt::Debug for Relay {
 
 /// `octets` as hexadecimal digits.
 fn hex(octets: &[u8]) -> String {
-    octets.iter().map(|octet| format!("{octet:02x}")).collect()
+    let digit = |nibble: u8| char::from_digit(u32::from(nibble), 16).unwrap_or('0');
+    octets
+        .iter()
+        .flat_map(|octet| [digit(octet >> 4), digit(octet & 0x0F)])
+        .collect()
 }

@@ -5,7 +5,7 @@ use sha2::{Digest, Sha256};
 
 use super::delivery::Event;
 use super::report::seconds;
-use super::{Device, FitError, Relay};
+use super::{Content, Device, FitError, Relay};
 use crate::mms::address::{Address, Msisdn};
 use crate::mms::pdu::{self, Pdu, PduType, encode};
 use crate::mms::{
@@ -100,9 +100,13 @@ impl Relay {
             headers,
             remembered: &remembered,
         };
+        let content = Content {
+            message: &message,
+            digest: digest(&row),
+        };
         let fitted = self
             .fitter
-            .fit(&message, &device)
+            .fit(content, &device)
             .map_err(|error| match error {
                 FitError::Busy => Refusal(TRANSIENT, "Too many messages at once; try again later"),
                 FitError::Deadline => Refusal(UNSUPPORTED, "It takes too long to adapt"),
@@ -125,6 +129,7 @@ impl Relay {
         // Written down before the phone gets it: what it acknowledges, it must have fetched.
         self.fetched(&row, &recipient, &fitted.summary)
             .map_err(unavailable)?;
+        self.surroundings.pass(super::Moment::Fetched);
         let mut conf = Pdu::from_message(PduType::RetrieveConf, message);
         conf.headers
             .set(Field::MmsVersion, HeaderValue::Token(0x92));
@@ -150,6 +155,9 @@ impl Relay {
         recipient: &RecipientRow,
         summary: &str,
     ) -> Result<(), StoreError> {
+        if recipient.state == DeliveryState::Fetched {
+            return Ok(());
+        }
         self.advance_fresh(
             message,
             recipient.clone(),
@@ -205,7 +213,7 @@ impl Relay {
 }
 
 /// The message as its recipient shall see it, with all headers that M-Retrieve.conf will have.
-fn outgoing(original: Message, row: &MessageRow, recipient: &RecipientRow) -> Message {
+pub(super) fn outgoing(original: Message, row: &MessageRow, recipient: &RecipientRow) -> Message {
     let mut headers = Headers::new();
     let id = HeaderValue::Text(recipient.transaction_id.clone());
     headers.add(Field::TransactionId, id);
@@ -231,6 +239,13 @@ fn outgoing(original: Message, row: &MessageRow, recipient: &RecipientRow) -> Me
         headers,
         body: original.body,
     }
+}
+
+/// What stands for the body of a message. One that was accepted before bodies were hashed is like no
+/// other.
+pub(super) fn digest(row: &MessageRow) -> [u8; 32] {
+    row.content
+        .unwrap_or_else(|| Sha256::digest(row.id.as_bytes()).into())
 }
 
 /// The number in an address of the store.

@@ -5,10 +5,12 @@ use sha2::{Digest, Sha256};
 
 use super::address::Route;
 use super::status::{Response, Version};
-use super::{Relay, hex};
+use super::{Moment, Relay, hex};
 use crate::mms::address::Msisdn;
 use crate::mms::pdu::{Pdu, PduType};
-use crate::mms::{DecodeError, DecodeErrorKind, EncodedString, Field, HeaderValue, Headers, Time};
+use crate::mms::{
+    Body, DecodeError, DecodeErrorKind, EncodedString, Field, HeaderValue, Headers, Part, Time,
+};
 use crate::store::{Accepted, Millis, NewRecipient, Role, StoreError, Submission};
 
 /// The longest relative expiry that clients can read: three octets of seconds.
@@ -140,11 +142,13 @@ impl Relay {
             return refuse(Response::MessageFormatCorrupt, text);
         }
         let flag = |field| pdu.headers.flag(field).unwrap_or(false);
+        let content = content_digest(pdu.body.as_ref());
         let submission = Submission {
             id: String::new(),
             sender: format!("{sender}/TYPE=PLMN"),
             transaction_id: transaction_id.to_owned(),
-            content_hash: content_hash(pdu, &recipients),
+            content_hash: submission_hash(pdu, &recipients, &content),
+            content,
             accepted_at: now,
             expires_at,
             deliver_at,
@@ -175,7 +179,7 @@ impl Relay {
         let since = submission.accepted_at.saturating_sub(self.terms.duplicates);
         for _ in 0..DRAWS {
             let random = || self.surroundings.random().map_err(failed);
-            submission.id = hex(random()?.first_chunk::<16>().map_or(&[], |id| &id[..]));
+            submission.id = message_id(submission.accepted_at, &random()?);
             submission.recipients = recipients
                 .iter()
                 .map(|(role, number)| {
@@ -191,6 +195,7 @@ impl Relay {
                 .collect::<Result<_, Refusal>>()?;
             match self.store.accept(&submission, octets, since) {
                 Ok(Accepted::New) => {
+                    self.surroundings.pass(Moment::Accepted);
                     self.surroundings.wake();
                     return Ok(submission.id);
                 }
@@ -253,6 +258,15 @@ impl Relay {
     }
 }
 
+/// A Message-ID: the time in front, so that a store finds messages of one time in one place, and
+/// ten random octets.
+fn message_id(now: Millis, random: &[u8; 32]) -> String {
+    let time = now.to_be_bytes();
+    let (_, time) = time.split_at(2);
+    let random = random.first_chunk::<10>().map_or(&[][..], |octets| octets);
+    hex(time) + &hex(random)
+}
+
 fn answer(transaction_id: &str, version: Version) -> Pdu {
     let mut conf = Pdu::new(PduType::SendConf);
     conf.headers
@@ -277,25 +291,47 @@ fn instant(time: Time, now: Millis) -> Millis {
 
 /// What makes two submissions the same: content and recipients. Dates may differ between the
 /// attempts of a phone.
-fn content_hash(pdu: &Pdu, recipients: &[(Role, Msisdn)]) -> [u8; 32] {
+fn submission_hash(pdu: &Pdu, recipients: &[(Role, Msisdn)], content: &[u8; 32]) -> [u8; 32] {
     let mut hash = Sha256::new();
-    let mut add = |octets: &[u8]| {
-        hash.update(
-            u64::try_from(octets.len())
-                .unwrap_or(u64::MAX)
-                .to_be_bytes(),
-        );
-        hash.update(octets);
-    };
     for (_, number) in recipients {
-        add(number.as_str().as_bytes());
+        add(&mut hash, number.as_str().as_bytes());
     }
-    add(pdu.headers.text(Field::Subject).unwrap_or("").as_bytes());
-    for part in pdu.body.iter().flat_map(|body| &body.parts) {
-        add(part.content_type.media().as_bytes());
-        add(&part.data);
+    let subject = pdu.headers.text(Field::Subject).unwrap_or("");
+    add(&mut hash, subject.as_bytes());
+    hash.update(content);
+    hash.finalize().into()
+}
+
+/// A hash of all that a body is: what its parts hold, what they are called, and their order.
+pub(super) fn content_digest(body: Option<&Body>) -> [u8; 32] {
+    let mut hash = Sha256::new();
+    let Some(body) = body else {
+        return hash.finalize().into();
+    };
+    add(&mut hash, body.content_type.to_string().as_bytes());
+    for part in &body.parts {
+        let Part {
+            content_type,
+            content_id,
+            content_location,
+            disposition,
+            other,
+            data,
+        } = part;
+        // Rare ones are told apart by what they show of themselves.
+        let head =
+            format!("{content_type} {content_id:?} {content_location:?} {disposition:?} {other:?}");
+        add(&mut hash, head.as_bytes());
+        add(&mut hash, data);
     }
     hash.finalize().into()
+}
+
+/// Adds a text so that no two texts together are the same as two others.
+fn add(hash: &mut Sha256, octets: &[u8]) {
+    let len = u64::try_from(octets.len()).unwrap_or(u64::MAX);
+    hash.update(len.to_be_bytes());
+    hash.update(octets);
 }
 
 #[cfg(test)]

@@ -64,6 +64,7 @@ pub fn submission(number: u32) -> Submission {
         sender: "+15559999999/TYPE=PLMN".to_owned(),
         transaction_id: format!("sent-{number}"),
         content_hash: Sha256::digest(number.to_be_bytes()).into(),
+        content: Sha256::digest(b"body").into(),
         accepted_at: 1_000,
         expires_at: 100_000,
         deliver_at: 1_000,

@@ -13,12 +13,14 @@
 
 mod bodies;
 pub mod conformance;
+mod fault;
 mod rows;
 mod sqlite;
 
+pub use fault::{Faults, Point};
 pub use rows::{
     Accepted, Change, DeliveryState, Event, Lease, MessageRow, NewRecipient, NewReport, Page,
-    RecipientRow, ReportChange, ReportRow, Role, Submission, Work,
+    RecipientRow, ReportChange, ReportRow, Role, Settlement, Submission, Work,
 };
 pub use sqlite::{Recovery, SqliteStore};
 
@@ -69,6 +71,13 @@ pub trait Store: Send + Sync {
     /// # Errors
     /// [`StoreError::Stale`] where the report changed since the fence of `change` was read.
     fn settle_report(&self, change: &ReportChange) -> Result<(), StoreError>;
+
+    /// Makes many changes in one transaction, as work that was leased together ends together. Those
+    /// whose recipient or report changed since are passed over. Gives how many were made.
+    ///
+    /// # Errors
+    /// Where the store cannot be written: none of them was made then.
+    fn settle_all(&self, settlements: Vec<Settlement>) -> Result<usize, StoreError>;
 
     /// The recipient whose retrieval token has this SHA-256, with its message.
     ///

@@ -11,8 +11,10 @@ pub struct Submission {
     pub sender: String,
     /// X-Mms-Transaction-ID of the submission.
     pub transaction_id: String,
-    /// SHA-256 of the content, to know a repeated submission by.
+    /// SHA-256 of recipients and content, to know a repeated submission by.
     pub content_hash: [u8; 32],
+    /// SHA-256 of the content, to know the same content of another message by.
+    pub content: [u8; 32],
     /// When it was accepted.
     pub accepted_at: Millis,
     /// When recipients who have not fetched it by then no longer can.
@@ -93,6 +95,8 @@ pub struct MessageRow {
     pub subject: Option<String>,
     /// Whether its octets are still kept.
     pub has_body: bool,
+    /// SHA-256 of the content; `None` for a message of an older store.
+    pub content: Option<[u8; 32]>,
 }
 
 /// Where one recipient of a message stands.
@@ -262,6 +266,15 @@ pub struct ReportChange {
     pub due_at: Option<Millis>,
     /// What happened.
     pub event: Event,
+}
+
+/// How leased work ended.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Settlement {
+    /// A change to a recipient.
+    Recipient(Change),
+    /// A change to a report.
+    Report(ReportChange),
 }
 
 /// Something that happened to a message or one of its recipients.

@@ -1,8 +1,10 @@
 //! One node's store: rows in SQLite, bodies in files beside it.
 //!
 //! WAL with `synchronous = FULL`: a commit that returned is on the disk, also when the power goes.
-//! One thread writes, so that many callers share one sync; a few connections read beside it.
+//! One thread writes, so that many callers share one sync; a few connections read beside it. Another
+//! moves what was committed from the log to the database, so that no caller waits for that.
 
+mod checkpoint;
 mod query;
 mod schema;
 mod verbs;
@@ -11,22 +13,27 @@ mod writer;
 use std::collections::HashSet;
 use std::fs::File;
 use std::path::Path;
-use std::sync::Mutex;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use rusqlite::{Connection, OpenFlags};
 
+use self::checkpoint::Checkpointer;
 use self::writer::Writer;
 use super::StoreError;
 use super::bodies::{Bodies, sync_folder};
+use super::fault::{Asked, Faults};
 
 /// Connections that are kept for reading.
-const READERS: usize = 4;
+const READERS: usize = 8;
+/// Statements that each connection keeps prepared: more than there are.
+const STATEMENTS: usize = 64;
 
 /// A store in a folder.
 pub struct SqliteStore {
     bodies: Bodies,
     writer: Writer,
+    _checkpointer: Checkpointer,
     readers: Mutex<Vec<Connection>>,
     database: std::path::PathBuf,
     /// Held until the store is dropped: no other process writes the same files.
@@ -47,10 +54,22 @@ impl SqliteStore {
     /// [`StoreError::Locked`] where another process has it open, [`StoreError::Newer`] where a
     /// later version of this program wrote it, and whatever the file system says.
     pub fn open(folder: &Path) -> Result<(Self, Recovery), StoreError> {
+        Self::open_with(folder, None)
+    }
+
+    /// Opens the store like [`SqliteStore::open`], with somebody who makes it fail.
+    ///
+    /// # Errors
+    /// Those of [`SqliteStore::open`].
+    pub fn open_with(
+        folder: &Path,
+        faults: Option<Arc<dyn Faults>>,
+    ) -> Result<(Self, Recovery), StoreError> {
+        let faults = Asked(faults);
         let io = |error| StoreError::io("folder of the store", &error);
         std::fs::create_dir_all(folder).map_err(io)?;
         let lock = lock(folder)?;
-        let bodies = Bodies::open(folder.join("bodies"))?;
+        let bodies = Bodies::open(folder.join("bodies"), faults.clone())?;
         let path = folder.join("store.db");
         let mut connection = Connection::open(&path).map_err(database)?;
         prepare(&connection)?;
@@ -58,9 +77,11 @@ impl SqliteStore {
         sync_folder(folder).map_err(io)?;
         let known = names(&connection)?;
         let orphans = bodies.collect(&known)?;
+        let checkpointer = Checkpointer::start(&path)?;
         let store = Self {
             bodies,
-            writer: Writer::start(connection)?,
+            writer: Writer::start(connection, checkpointer.trigger(), faults)?,
+            _checkpointer: checkpointer,
             readers: Mutex::new(Vec::new()),
             database: path,
             _lock: lock,
@@ -83,6 +104,7 @@ impl SqliteStore {
                 connection
                     .busy_timeout(Duration::from_secs(5))
                     .map_err(database)?;
+                connection.set_prepared_statement_cache_capacity(STATEMENTS);
                 connection
             }
         };
@@ -127,11 +149,12 @@ fn prepare(connection: &Connection) -> Result<(), StoreError> {
     connection
         .busy_timeout(Duration::from_secs(5))
         .map_err(database)?;
-    connection.set_prepared_statement_cache_capacity(64);
+    connection.set_prepared_statement_cache_capacity(STATEMENTS);
     connection
         .execute_batch(
             "PRAGMA journal_mode = WAL;
              PRAGMA synchronous = FULL;
+             PRAGMA wal_autocheckpoint = 0;
              PRAGMA foreign_keys = ON;
              PRAGMA trusted_schema = OFF;
              PRAGMA cache_size = -8192;",
@@ -139,10 +162,10 @@ fn prepare(connection: &Connection) -> Result<(), StoreError> {
         .map_err(database)
 }
 
-/// Names of the bodies that rows know of.
+/// Names of the files that rows know of.
 fn names(connection: &Connection) -> Result<HashSet<String>, StoreError> {
     let mut statement = connection
-        .prepare("SELECT id FROM messages WHERE has_body = 1")
+        .prepare("SELECT id FROM messages WHERE has_body = 1 AND octets IS NULL")
         .map_err(database)?;
     let rows = statement
         .query_map([], |row| row.get(0))
@@ -199,7 +222,8 @@ mod tests {
         let (store, recovery) = SqliteStore::open(&folder.0).unwrap();
         assert_eq!(recovery.orphans, 0);
         let kept = conformance::submission(1);
-        store.accept(&kept, &"body".into(), 0).unwrap();
+        let body = bytes::Bytes::from(vec![7; verbs::IN_ROW + 1]);
+        store.accept(&kept, &body, 0).unwrap();
         // What is on the disk when the process dies between body and transaction.
         store.bodies.put("ff00", &"orphan".into()).unwrap();
         drop(store);
@@ -207,7 +231,7 @@ mod tests {
         assert_eq!(recovery.orphans, 1);
         assert_eq!(store.bodies.get("ff00"), Ok(None));
         let (message, _) = store.message(&kept.id).unwrap().unwrap();
-        assert_eq!(store.body(&message).unwrap().unwrap(), "body");
+        assert_eq!(store.body(&message).unwrap().unwrap(), body);
     }
 
     #[test]

@@ -6,9 +6,10 @@ use crate::store::{DeliveryState, MessageRow, RecipientRow, ReportRow, Role};
 
 /// Columns of `messages` that [`message`] reads.
 pub(super) const MESSAGE: &str = "m.id, m.sender, m.accepted_at, m.expires_at, \
-    m.delivery_report, m.read_report, m.sender_visible, m.class, m.size, m.subject, m.has_body";
+    m.delivery_report, m.read_report, m.sender_visible, m.class, m.size, m.subject, m.has_body, \
+    m.content";
 /// How many they are: those of a recipient may follow them.
-pub(super) const MESSAGE_COLUMNS: usize = 11;
+pub(super) const MESSAGE_COLUMNS: usize = 12;
 /// Columns of `recipients` that [`recipient`] reads.
 pub(super) const RECIPIENT: &str = "r.id, r.message_id, r.address, r.role, r.token, \
     r.transaction_id, r.state, r.attempts, r.fence";
@@ -29,6 +30,7 @@ pub(super) fn message(row: &Row<'_>) -> rusqlite::Result<MessageRow> {
         size: u64::try_from(row.get::<_, i64>(8)?).unwrap_or(0),
         subject: row.get(9)?,
         has_body: row.get(10)?,
+        content: row.get(11)?,
     })
 }
 

@@ -7,7 +7,7 @@ use crate::store::StoreError;
 
 /// One script for each schema version, in order: the first makes version 1 of an empty file. A
 /// script that was released is never changed.
-const MIGRATIONS: &[&str] = &[VERSION_1];
+const MIGRATIONS: &[&str] = &[VERSION_1, VERSION_2];
 
 const VERSION_1: &str = "
 CREATE TABLE messages (
@@ -71,6 +71,30 @@ CREATE TABLE devices (
 ) WITHOUT ROWID;
 ";
 
+/// Small bodies in rows, so that many share one sync of the disk, and message boxes.
+const VERSION_2: &str = "
+CREATE TABLE octets (
+  id INTEGER PRIMARY KEY,
+  data BLOB NOT NULL
+);
+ALTER TABLE messages ADD COLUMN octets INTEGER;
+ALTER TABLE messages ADD COLUMN content BLOB;
+CREATE INDEX messages_with_body ON messages (closed_at)
+  WHERE closed_at IS NOT NULL AND has_body = 1;
+CREATE TABLE box (
+  id INTEGER PRIMARY KEY,
+  owner TEXT NOT NULL,
+  location TEXT NOT NULL UNIQUE,
+  message_id TEXT,
+  state INTEGER NOT NULL,
+  flags TEXT NOT NULL,
+  stored_at INTEGER NOT NULL,
+  size INTEGER NOT NULL,
+  data BLOB NOT NULL
+);
+CREATE INDEX box_by_owner ON box (owner, stored_at);
+";
+
 /// Brings the store to the version this program knows.
 ///
 /// # Errors
@@ -100,6 +124,23 @@ pub(super) fn migrate(connection: &mut Connection) -> Result<(), StoreError> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_store_of_the_first_version_keeps_its_messages() {
+        let mut connection = Connection::open_in_memory().unwrap();
+        connection.execute_batch(VERSION_1).unwrap();
+        connection.pragma_update(None, "user_version", 1).unwrap();
+        let old = "INSERT INTO messages VALUES ('id', 's', 't', x'00', 1, 2, 0, 0, 1, 128, 4, NULL, \
+                   1, 1, NULL)";
+        connection.execute_batch(old).unwrap();
+        migrate(&mut connection).unwrap();
+        let octets: Option<i64> = connection
+            .query_row("SELECT octets FROM messages WHERE id = 'id'", [], |row| {
+                row.get(0)
+            })
+            .unwrap();
+        assert_eq!(octets, None, "its body is a file");
+    }
 
     #[test]
     fn a_store_of_a_later_program_is_left_alone() {

@@ -8,8 +8,14 @@ use super::query::{self, MESSAGE, MESSAGE_COLUMNS, RECIPIENT, REPORT};
 use super::{SqliteStore, database};
 use crate::store::{
     Accepted, Change, Event, Lease, MessageRow, Millis, NewReport, Page, RecipientRow,
-    ReportChange, Store, StoreError, Submission, Work,
+    ReportChange, Settlement, Store, StoreError, Submission, Work,
 };
+
+/// Octets of a body that is kept in a row rather than in a file. A file has to be synced by itself
+/// and its folder after it; rows share the sync of all who commit together.
+pub(super) const IN_ROW: usize = 128 << 10;
+/// Messages whose bodies or rows are deleted in one transaction: nobody waits long for it.
+const PURGED: i64 = 200;
 
 impl Store for SqliteStore {
     fn accept(
@@ -18,12 +24,21 @@ impl Store for SqliteStore {
         body: &Bytes,
         duplicates_since: Millis,
     ) -> Result<Accepted, StoreError> {
-        self.bodies.put(&submission.id, body)?;
         let row = submission.clone();
+        if body.len() <= IN_ROW {
+            let octets = body.clone();
+            return self.writer.run_weighing(body.len(), move |connection| {
+                match duplicate(connection, &row, duplicates_since).map_err(database)? {
+                    Some(id) => Ok(Accepted::Duplicate(id)),
+                    None => insert(connection, &row, Some(&octets)).map(|()| Accepted::New),
+                }
+            });
+        }
+        self.bodies.put(&submission.id, body)?;
         let accepted = self.writer.run(move |connection| {
             match duplicate(connection, &row, duplicates_since).map_err(database)? {
                 Some(id) => Ok(Accepted::Duplicate(id)),
-                None => insert(connection, &row).map(|()| Accepted::New),
+                None => insert(connection, &row, None).map(|()| Accepted::New),
             }
         });
         if !matches!(accepted, Ok(Accepted::New)) {
@@ -34,7 +49,8 @@ impl Store for SqliteStore {
                 Err(_) => matches!(self.message(&submission.id), Ok(None)),
             };
             if unused {
-                self.bodies.delete(&submission.id)?;
+                // What cannot be deleted now is collected when the store is opened.
+                let _ = self.bodies.delete(&submission.id);
             }
         }
         accepted
@@ -66,30 +82,25 @@ impl Store for SqliteStore {
 
     fn settle_report(&self, change: &ReportChange) -> Result<(), StoreError> {
         let change = change.clone();
+        self.writer
+            .run(move |connection| settle_report(connection, &change))
+    }
+
+    fn settle_all(&self, settlements: Vec<Settlement>) -> Result<usize, StoreError> {
         self.writer.run(move |connection| {
-            let changed = match change.due_at {
-                Some(due_at) => connection
-                    .prepare_cached(
-                        "UPDATE reports SET attempts = ?3, due_at = ?4, fence = fence + 1 \
-                         WHERE id = ?1 AND fence = ?2",
-                    )
-                    .and_then(|mut statement| {
-                        statement.execute(params![
-                            change.report,
-                            change.fence,
-                            change.attempts,
-                            due_at
-                        ])
-                    }),
-                None => connection.execute(
-                    "DELETE FROM reports WHERE id = ?1 AND fence = ?2",
-                    params![change.report, change.fence],
-                ),
-            };
-            if changed.map_err(database)? == 0 {
-                return Err(StoreError::Stale);
+            let mut made: usize = 0;
+            for settlement in &settlements {
+                let settled = match settlement {
+                    Settlement::Recipient(change) => settle(connection, change),
+                    Settlement::Report(change) => settle_report(connection, change),
+                };
+                match settled {
+                    Ok(()) => made = made.saturating_add(1),
+                    Err(StoreError::Stale) => {}
+                    Err(error) => return Err(error),
+                }
             }
-            event(connection, &change.event).map_err(database)
+            Ok(made)
         })
     }
 
@@ -123,7 +134,14 @@ impl Store for SqliteStore {
     }
 
     fn body(&self, message: &MessageRow) -> Result<Option<Bytes>, StoreError> {
-        let found = self.bodies.get(&message.id)?;
+        let small = usize::try_from(message.size).is_ok_and(|size| size <= IN_ROW);
+        let mut found = if small { self.row(&message.id)? } else { None };
+        if found.is_none() {
+            found = self.bodies.get(&message.id)?;
+        }
+        if found.is_none() && !small {
+            found = self.row(&message.id)?;
+        }
         if found.is_none() && message.has_body {
             // It may have been purged since the row was read; then the row says so.
             let still = self.message(&message.id)?;
@@ -201,31 +219,23 @@ impl Store for SqliteStore {
     }
 
     fn purge(&self, closed_before: Millis, forget_before: Millis) -> Result<usize, StoreError> {
-        let gone: Vec<String> = self.writer.run(move |connection| {
-            let ids = connection
-                .prepare_cached(
-                    "UPDATE messages SET has_body = 0 \
-                     WHERE closed_at < ?1 AND has_body = 1 RETURNING id",
-                )
-                .and_then(|mut statement| {
-                    statement
-                        .query_map([closed_before], |row| row.get(0))?
-                        .collect::<rusqlite::Result<Vec<String>>>()
-                })
-                .map_err(database)?;
-            connection
-                .execute(
-                    "DELETE FROM messages WHERE closed_at < ?1 AND has_body = 0",
-                    [forget_before],
-                )
-                .map_err(database)?;
-            Ok(ids)
-        })?;
-        // Only now: a body without a row is collected, a row without a body would be an error.
-        for id in &gone {
-            self.bodies.delete(id)?;
+        let mut bodies: usize = 0;
+        loop {
+            let (gone, forgotten) = self
+                .writer
+                .run(move |connection| purge(connection, closed_before, forget_before))?;
+            bodies = bodies.saturating_add(gone.len());
+            // Only now: a body without a row is collected, a row without a body is an error.
+            for id in gone
+                .iter()
+                .filter_map(|(id, octets)| octets.is_none().then_some(id))
+            {
+                self.bodies.delete(id)?;
+            }
+            if gone.is_empty() && forgotten == 0 {
+                return Ok(bodies);
+            }
         }
-        Ok(gone.len())
     }
 
     fn page(&self) -> Result<Page, StoreError> {
@@ -239,6 +249,22 @@ impl Store for SqliteStore {
                 waiting: count("SELECT count(*) FROM recipients WHERE due_at IS NOT NULL")?,
                 reports: count("SELECT count(*) FROM reports")?,
             })
+        })
+    }
+}
+
+impl SqliteStore {
+    /// A body that is in a row.
+    fn row(&self, message_id: &str) -> Result<Option<Bytes>, StoreError> {
+        self.read(|connection| {
+            let found: Option<Vec<u8>> = connection
+                .prepare_cached(
+                    "SELECT o.data FROM messages m JOIN octets o ON o.id = m.octets \
+                     WHERE m.id = ?1",
+                )?
+                .query_row([message_id], |row| row.get(0))
+                .optional()?;
+            Ok(found.map(Bytes::from))
         })
     }
 }
@@ -265,12 +291,23 @@ fn duplicate(
         .optional()
 }
 
-fn insert(connection: &Connection, s: &Submission) -> Result<(), StoreError> {
+fn insert(connection: &Connection, s: &Submission, body: Option<&Bytes>) -> Result<(), StoreError> {
     let inserted = (|| {
+        let octets = match body {
+            Some(body) => {
+                connection
+                    .prepare_cached("INSERT INTO octets (data) VALUES (?1)")?
+                    .execute([&body[..]])?;
+                Some(connection.last_insert_rowid())
+            }
+            None => None,
+        };
         connection
             .prepare_cached(
-                "INSERT INTO messages VALUES \
-                 (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, 1, ?13, NULL)",
+                "INSERT INTO messages (id, sender, transaction_id, content_hash, accepted_at, \
+                 expires_at, delivery_report, read_report, sender_visible, class, size, subject, \
+                 has_body, waiting, octets, content) \
+                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, 1, ?13, ?14, ?15)",
             )?
             .execute(params![
                 s.id,
@@ -286,6 +323,8 @@ fn insert(connection: &Connection, s: &Submission) -> Result<(), StoreError> {
                 i64::try_from(s.size).unwrap_or(i64::MAX),
                 s.subject,
                 i64::try_from(s.recipients.len()).unwrap_or(i64::MAX),
+                octets,
+                s.content,
             ])?;
         for recipient in &s.recipients {
             let hash: [u8; 32] = Sha256::digest(recipient.token.as_bytes()).into();
@@ -420,6 +459,63 @@ fn settle(connection: &Connection, change: &Change) -> Result<(), StoreError> {
             .try_for_each(|report| add_report(connection, report))
     })();
     settled.map_err(database)
+}
+
+fn settle_report(connection: &Connection, change: &ReportChange) -> Result<(), StoreError> {
+    let changed = match change.due_at {
+        Some(due_at) => connection
+            .prepare_cached(
+                "UPDATE reports SET attempts = ?3, due_at = ?4, fence = fence + 1 \
+                 WHERE id = ?1 AND fence = ?2",
+            )
+            .and_then(|mut statement| {
+                statement.execute(params![
+                    change.report,
+                    change.fence,
+                    change.attempts,
+                    due_at
+                ])
+            }),
+        None => connection
+            .prepare_cached("DELETE FROM reports WHERE id = ?1 AND fence = ?2")
+            .and_then(|mut statement| statement.execute(params![change.report, change.fence])),
+    };
+    if changed.map_err(database)? == 0 {
+        return Err(StoreError::Stale);
+    }
+    event(connection, &change.event).map_err(database)
+}
+
+/// Deletes some of what is kept no longer: the messages whose bodies went, each with the row of its
+/// body if it was in one, and how many messages were forgotten.
+fn purge(
+    connection: &Connection,
+    closed_before: Millis,
+    forget_before: Millis,
+) -> Result<(Vec<(String, Option<i64>)>, usize), StoreError> {
+    let purged = (|| {
+        let gone = connection
+            .prepare_cached(
+                "UPDATE messages SET has_body = 0 WHERE id IN (SELECT id FROM messages \
+                 WHERE closed_at < ?1 AND has_body = 1 LIMIT ?2) RETURNING id, octets",
+            )?
+            .query_map([closed_before, PURGED], |row| {
+                Ok((row.get(0)?, row.get(1)?))
+            })?
+            .collect::<rusqlite::Result<Vec<(String, Option<i64>)>>>()?;
+        let mut delete = connection.prepare_cached("DELETE FROM octets WHERE id = ?1")?;
+        for octets in gone.iter().filter_map(|(_, octets)| *octets) {
+            delete.execute([octets])?;
+        }
+        let forgotten = connection
+            .prepare_cached(
+                "DELETE FROM messages WHERE id IN (SELECT id FROM messages \
+                 WHERE closed_at < ?1 AND has_body = 0 LIMIT ?2)",
+            )?
+            .execute([forget_before, PURGED])?;
+        Ok((gone, forgotten))
+    })();
+    purged.map_err(database)
 }
 
 fn add_report(connection: &Connection, report: &NewReport) -> rusqlite::Result<()> {
