@@ -1,6 +1,7 @@
 //! The service centre on one machine: everything wired together, started and stopped.
 
 pub mod config;
+mod fault;
 mod fitter;
 mod health;
 mod notify;
@@ -22,7 +23,7 @@ pub use notify::{Hook, Log};
 use crate::Limits;
 use crate::mm1::{self, Edge};
 use crate::relay::{Notifier, Relay, Surroundings};
-use crate::store::{SqliteStore, StoreError};
+use crate::store::{Faults, SqliteStore, StoreError};
 use fitter::Engine;
 use surroundings::System;
 
@@ -89,10 +90,13 @@ impl Server {
             .as_ref()
             .map_or_else(|| format!("http://{mm1}"), |url| url.as_str().to_owned());
         let folder = &config.store.folder;
-        let (store, recovery) = SqliteStore::open(folder).map_err(|error| StartError::Store {
-            folder: folder.display().to_string(),
-            error,
-        })?;
+        let fault = fault::Fault::from_environment().map_err(StartError::System)?;
+        let faults = fault.clone().map(|fault| -> Arc<dyn Faults> { fault });
+        let (store, recovery) =
+            SqliteStore::open_with(folder, faults).map_err(|error| StartError::Store {
+                folder: folder.display().to_string(),
+                error,
+            })?;
         let (wake, woken) = sync_channel(1);
         let limits = Limits {
             message_bytes: config.limits.message_bytes,
@@ -102,7 +106,7 @@ impl Server {
         let relay = Arc::new(Relay::new(
             Arc::new(store),
             Arc::new(engine),
-            Arc::new(System::new(wake.clone())),
+            Arc::new(System::new(wake.clone(), fault)),
             config.terms(url.clone()),
             limits,
         ));

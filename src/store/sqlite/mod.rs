@@ -45,6 +45,9 @@ pub struct SqliteStore {
 pub struct Recovery {
     /// Files without a row: their senders were never told that the message was accepted.
     pub orphans: usize,
+    /// Work that was under way when the process ended, and is due again: nobody else can have it,
+    /// because nobody else has the store open.
+    pub released: usize,
 }
 
 impl SqliteStore {
@@ -77,6 +80,7 @@ impl SqliteStore {
         sync_folder(folder).map_err(io)?;
         let known = names(&connection)?;
         let orphans = bodies.collect(&known)?;
+        let released = release(&connection)?;
         let checkpointer = Checkpointer::start(&path)?;
         let store = Self {
             bodies,
@@ -86,7 +90,7 @@ impl SqliteStore {
             database: path,
             _lock: lock,
         };
-        Ok((store, Recovery { orphans }))
+        Ok((store, Recovery { orphans, released }))
     }
 
     /// Reads with one of the connections for that.
@@ -162,6 +166,20 @@ fn prepare(connection: &Connection) -> Result<(), StoreError> {
         .map_err(database)
 }
 
+/// Makes work due that was leased by a process that is gone.
+fn release(connection: &Connection) -> Result<usize, StoreError> {
+    let mut released: usize = 0;
+    for sql in [
+        "UPDATE recipients SET due_at = 0, leased = 0, fence = fence + 1 \
+         WHERE leased = 1 AND due_at IS NOT NULL",
+        "UPDATE reports SET due_at = 0, leased = 0, fence = fence + 1 WHERE leased = 1",
+    ] {
+        let changed = connection.execute(sql, []).map_err(database)?;
+        released = released.saturating_add(changed);
+    }
+    Ok(released)
+}
+
 /// Names of the files that rows know of.
 fn names(connection: &Connection) -> Result<HashSet<String>, StoreError> {
     let mut statement = connection
@@ -214,6 +232,20 @@ mod tests {
         );
         drop(store);
         SqliteStore::open(&folder.0).unwrap();
+    }
+
+    #[test]
+    fn what_was_under_way_when_the_process_ended_is_due_at_once() {
+        let folder = Folder::new("release");
+        let (store, _) = SqliteStore::open(&folder.0).unwrap();
+        let sent = conformance::submission(1);
+        store.accept(&sent, &"body".into(), 0).unwrap();
+        assert_eq!(store.lease_due(1_000, 10, 60_000).unwrap().len(), 2);
+        assert!(store.lease_due(1_001, 10, 60_000).unwrap().is_empty());
+        drop(store);
+        let (store, recovery) = SqliteStore::open(&folder.0).unwrap();
+        assert_eq!(recovery.released, 2);
+        assert_eq!(store.lease_due(1_002, 10, 60_000).unwrap().len(), 2);
     }
 
     #[test]

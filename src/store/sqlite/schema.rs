@@ -79,6 +79,8 @@ CREATE TABLE octets (
 );
 ALTER TABLE messages ADD COLUMN octets INTEGER;
 ALTER TABLE messages ADD COLUMN content BLOB;
+ALTER TABLE recipients ADD COLUMN leased INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE reports ADD COLUMN leased INTEGER NOT NULL DEFAULT 0;
 CREATE INDEX messages_with_body ON messages (closed_at)
   WHERE closed_at IS NOT NULL AND has_body = 1;
 CREATE TABLE box (

@@ -382,7 +382,8 @@ fn lease(
         .query_map(params![now, half], query::report)?
         .collect::<rusqlite::Result<Vec<_>>>()?;
     let mut take = connection.prepare_cached(
-        "UPDATE reports SET due_at = ?2, fence = fence + 1 WHERE id = ?1 RETURNING fence",
+        "UPDATE reports SET due_at = ?2, fence = fence + 1, leased = 1 WHERE id = ?1 \
+         RETURNING fence",
     )?;
     for report in &mut reports {
         report.fence = take.query_row(params![report.id, until], |row| row.get(0))?;
@@ -402,7 +403,8 @@ fn lease(
         })?
         .collect::<rusqlite::Result<Vec<_>>>()?;
     let mut take = connection.prepare_cached(
-        "UPDATE recipients SET due_at = ?2, fence = fence + 1 WHERE id = ?1 RETURNING fence",
+        "UPDATE recipients SET due_at = ?2, fence = fence + 1, leased = 1 WHERE id = ?1 \
+         RETURNING fence",
     )?;
     for (_, recipient) in &mut recipients {
         recipient.fence = take.query_row(params![recipient.id, until], |row| row.get(0))?;
@@ -433,8 +435,8 @@ fn settle(connection: &Connection, change: &Change) -> Result<(), StoreError> {
     let settled = (|| {
         connection
             .prepare_cached(
-                "UPDATE recipients SET state = ?2, attempts = ?3, due_at = ?4, fence = fence + 1 \
-                 WHERE id = ?1",
+                "UPDATE recipients SET state = ?2, attempts = ?3, due_at = ?4, fence = fence + 1, \
+                 leased = 0 WHERE id = ?1",
             )?
             .execute(params![
                 change.recipient,
@@ -465,7 +467,7 @@ fn settle_report(connection: &Connection, change: &ReportChange) -> Result<(), S
     let changed = match change.due_at {
         Some(due_at) => connection
             .prepare_cached(
-                "UPDATE reports SET attempts = ?3, due_at = ?4, fence = fence + 1 \
+                "UPDATE reports SET attempts = ?3, due_at = ?4, fence = fence + 1, leased = 0 \
                  WHERE id = ?1 AND fence = ?2",
             )
             .and_then(|mut statement| {
