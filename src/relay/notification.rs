@@ -90,6 +90,7 @@ mod tests {
             size: 235_800,
             subject: Some(subject.to_owned()),
             has_body: true,
+            origin: None,
         };
         let recipient = RecipientRow {
             id: 1,
@@ -101,6 +102,7 @@ mod tests {
             state: DeliveryState::Queued,
             attempts: 0,
             fence: 0,
+            peer: None,
         };
         (message, recipient)
     }
