@@ -95,6 +95,9 @@ pub trait Surroundings: Send + Sync {
 
     /// There is new work for [`Relay::run_due`].
     fn wake(&self) {}
+
+    /// There is new work for [`Relay::run_peer`].
+    fn wake_peers(&self) {}
 }
 
 /// Brings a WAP push to a phone, such as by SMS.
@@ -187,6 +190,7 @@ pub struct Relay {
 struct Peers {
     routes: Routes,
     terms: PeerTerms,
+    names: Vec<String>,
 }
 
 impl Relay {
@@ -209,10 +213,15 @@ impl Relay {
         }
     }
 
-    /// The same relay with ways to peers; without them, every recipient is ours or nowhere.
+    /// The same relay with ways to peers, whose names are `names`; without them, every recipient is
+    /// ours or nowhere.
     #[must_use]
-    pub fn with_peers(self, routes: Routes, terms: PeerTerms) -> Self {
-        let peers = Peers { routes, terms };
+    pub fn with_peers(self, routes: Routes, terms: PeerTerms, names: Vec<String>) -> Self {
+        let peers = Peers {
+            routes,
+            terms,
+            names,
+        };
         Self { peers, ..self }
     }
 
@@ -350,7 +359,7 @@ impl Relay {
             reports: report.into_iter().collect(),
         })?;
         if matches!(effect, Some(Effect::Report(_))) {
-            self.surroundings.wake();
+            self.wake_for_sender(message);
         }
         Ok(effect)
     }

@@ -201,7 +201,12 @@ impl Relay {
                 .collect::<Result<_, String>>()?;
             match self.store.accept(&submission, octets, since) {
                 Ok(Accepted::New) => {
-                    self.surroundings.wake();
+                    if recipients.iter().any(|recipient| recipient.peer.is_none()) {
+                        self.surroundings.wake();
+                    }
+                    if recipients.iter().any(|recipient| recipient.peer.is_some()) {
+                        self.surroundings.wake_peers();
+                    }
                     return Ok(submission.id);
                 }
                 Ok(Accepted::Duplicate(id)) => return Ok(id),

@@ -1,25 +1,34 @@
 //! The clock and the random numbers of the machine.
 
+use std::sync::Arc;
 use std::sync::mpsc::SyncSender;
 use std::time::{SystemTime, UNIX_EPOCH};
 
+use crate::mm4::Bell;
 use crate::relay::Surroundings;
 use crate::store::Millis;
 
 /// The machine.
 pub(super) struct System {
     wake: Option<SyncSender<()>>,
+    bell: Option<Arc<Bell>>,
 }
 
 impl System {
-    /// The machine; new work is announced on `wake`.
-    pub(super) fn new(wake: SyncSender<()>) -> Self {
-        Self { wake: Some(wake) }
+    /// The machine; new work is announced on `wake`, that for peers by `bell`.
+    pub(super) fn new(wake: SyncSender<()>, bell: Arc<Bell>) -> Self {
+        Self {
+            wake: Some(wake),
+            bell: Some(bell),
+        }
     }
 
     /// The machine, for its clock alone.
     pub(super) fn clock() -> Self {
-        Self { wake: None }
+        Self {
+            wake: None,
+            bell: None,
+        }
     }
 }
 
@@ -42,6 +51,12 @@ impl Surroundings for System {
         if let Some(wake) = &self.wake {
             // Where the channel is full, the dispatcher is about to look anyway.
             let _ = wake.try_send(());
+        }
+    }
+
+    fn wake_peers(&self) {
+        if let Some(bell) = &self.bell {
+            bell.ring();
         }
     }
 }

@@ -295,7 +295,7 @@ impl Relay {
             detail: peer.to_owned(),
         };
         self.store.add_report(&report, &event)?;
-        self.surroundings.wake();
+        self.surroundings.wake_peers();
         Ok(())
     }
 
