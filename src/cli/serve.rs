@@ -55,6 +55,9 @@ pub(super) fn serve(args: &ServeArgs) -> Result<Exit, CliError> {
         config.store.folder.display(),
         server.url(),
     ))?;
+    if let Some(address) = server.mm4() {
+        io::print(format!("mm4 smtp://{address}\n"))?;
+    }
     if server.orphans() > 0 {
         let count = server.orphans();
         io::print(format!(

@@ -88,16 +88,21 @@ impl Relay {
     }
 
     fn settle_all(&self, settlements: Vec<Settlement>) -> Result<(), StoreError> {
-        let reports = |settlement: &Settlement| match settlement {
-            Settlement::Recipient(change) => !change.reports.is_empty(),
-            Settlement::Report(_) => false,
-        };
-        let wake = settlements.iter().any(reports);
+        let (mut ours, mut peers) = (false, false);
+        for settlement in &settlements {
+            if let Settlement::Recipient(change) = settlement {
+                ours |= change.reports.iter().any(|report| report.peer.is_none());
+                peers |= change.reports.iter().any(|report| report.peer.is_some());
+            }
+        }
         if !settlements.is_empty() {
             self.store.settle_all(settlements)?;
         }
-        if wake {
+        if ours {
             self.surroundings.wake();
+        }
+        if peers {
+            self.surroundings.wake_peers();
         }
         Ok(())
     }

@@ -5,6 +5,7 @@ mod fault;
 mod fitter;
 mod health;
 mod notify;
+mod peers;
 mod surroundings;
 
 use std::net::{SocketAddr, TcpListener};
@@ -22,6 +23,7 @@ pub use notify::{Hook, Log};
 
 use crate::Limits;
 use crate::mm1::{self, Edge};
+use crate::mm4::{self, Bell, Couriers};
 use crate::relay::{Notifier, Relay, Surroundings};
 use crate::store::{Faults, SqliteStore, StoreError};
 use fitter::Engine;
@@ -43,6 +45,9 @@ pub struct Server {
     orphans: usize,
     stop: watch::Sender<bool>,
     edge: Option<tokio::task::JoinHandle<()>>,
+    mm4: Option<SocketAddr>,
+    peers: Option<tokio::task::JoinHandle<()>>,
+    couriers: Option<Couriers>,
     runtime: Option<Runtime>,
     dispatcher: Option<JoinHandle<()>>,
     stopping: Arc<AtomicBool>,
@@ -68,6 +73,14 @@ pub enum StartError {
         address: SocketAddr,
         /// Why not.
         error: std::io::Error,
+    },
+    /// A certificate, key or list of authorities could not be used.
+    #[error("{file}: {error}")]
+    Certificate {
+        /// The file.
+        file: String,
+        /// Why not.
+        error: String,
     },
     /// The system gave no threads.
     #[error("{0}")]
@@ -98,18 +111,27 @@ impl Server {
                 error,
             })?;
         let (wake, woken) = sync_channel(1);
+        let bell = Arc::new(Bell::default());
         let limits = Limits {
             message_bytes: config.limits.message_bytes,
             ..Limits::default()
         };
         let engine = Engine::new(config, limits.clone()).map_err(StartError::System)?;
-        let relay = Arc::new(Relay::new(
+        let relay = Relay::new(
             Arc::new(store),
             Arc::new(engine),
-            Arc::new(System::new(wake.clone(), fault)),
+            Arc::new(System::new(wake.clone(), bell.clone(), fault)),
             config.terms(url.clone()),
             limits,
-        ));
+        );
+        let relay =
+            Arc::new(relay.with_peers(config.mm4.routes(), config.mm4.terms(), config.mm4.names()));
+        let peers = peers::Peers::configured(config)?;
+        let mm4_listener = match &peers {
+            Some(peers) => Some(listen(peers.listen)?),
+            None => None,
+        };
+        let mm4 = mm4_listener.as_ref().map(address).transpose()?;
         let notifier = notifier.unwrap_or_else(|| notify::configured(&config.notify));
         let stopping = Arc::new(AtomicBool::new(false));
         let (stop, stopped) = watch::channel(false);
@@ -123,7 +145,21 @@ impl Server {
             let _inside = runtime.enter();
             tokio::net::TcpListener::from_std(listener).map_err(StartError::System)?
         };
-        let edge = runtime.spawn(mm1::serve(listener, Arc::new(edge), stopped));
+        let edge = runtime.spawn(mm1::serve(listener, Arc::new(edge), stopped.clone()));
+        let (peer_edge, couriers) = match (peers, mm4_listener) {
+            (Some(peers), Some(listener)) => {
+                let listener = {
+                    let _inside = runtime.enter();
+                    tokio::net::TcpListener::from_std(listener).map_err(StartError::System)?
+                };
+                let edge = Arc::new(peers.edge(&relay));
+                let served = runtime.spawn(mm4::serve(listener, edge, stopped));
+                let couriers =
+                    Couriers::start(&relay, &peers.identity, bell).map_err(StartError::System)?;
+                (Some(served), Some(couriers))
+            }
+            _ => (None, None),
+        };
         health::start(health, &relay, stopping.clone()).map_err(StartError::System)?;
         let flag = stopping.clone();
         let dispatcher = std::thread::Builder::new()
@@ -137,6 +173,9 @@ impl Server {
             orphans: recovery.orphans,
             stop,
             edge: Some(edge),
+            mm4,
+            peers: peer_edge,
+            couriers,
             runtime: Some(runtime),
             dispatcher: Some(dispatcher),
             stopping,
@@ -148,6 +187,12 @@ impl Server {
     #[must_use]
     pub fn mm1(&self) -> SocketAddr {
         self.mm1
+    }
+
+    /// Where peers are listened to, where there are any.
+    #[must_use]
+    pub fn mm4(&self) -> Option<SocketAddr> {
+        self.mm4
     }
 
     /// Where `/livez` and `/readyz` are.
@@ -180,9 +225,20 @@ impl Server {
         // A full channel wakes the dispatcher as well.
         let _ = self.wake.try_send(());
         let mut drained = true;
+        if let Some(couriers) = self.couriers.take() {
+            drained &= couriers.stop();
+        }
         if let (Some(runtime), Some(edge)) = (self.runtime.take(), self.edge.take()) {
-            drained = runtime
-                .block_on(async { tokio::time::timeout(DRAIN, edge).await })
+            let peers = self.peers.take();
+            let both = async {
+                edge.await?;
+                match peers {
+                    Some(peers) => peers.await,
+                    None => Ok(()),
+                }
+            };
+            drained &= runtime
+                .block_on(async { tokio::time::timeout(DRAIN, both).await })
                 .is_ok_and(|joined| joined.is_ok());
             runtime.shutdown_timeout(PAUSE);
         }
@@ -218,6 +274,7 @@ fn dispatch(relay: &Relay, notifier: &dyn Notifier, woken: &Receiver<()>, stoppi
             if tidied.is_none_or(|at| at.elapsed() >= TIDY) {
                 tidied = Some(Instant::now());
                 relay.purge()?;
+                relay.run_strays()?;
             }
             Ok((done, relay.next_due()?))
         });

@@ -1,10 +1,13 @@
 //! The configuration: TOML, every key optional, unknown keys refused. Each value is checked when
 //! it is read, so that a mistake is reported with its line and column.
 
+mod mm4;
 mod values;
 
+pub use mm4::{Mm4, PeerTable};
 pub use values::{
-    BaseUrl, CommandLine, Count, Country, DeviceId, HeaderName, Number, Prefix, Range, Token,
+    BaseUrl, CommandLine, Count, Country, DeviceId, Domain, HeaderName, HostName, Number, PeerName,
+    PlmnCode, Prefix, Range, Token,
 };
 
 use std::collections::BTreeMap;
@@ -28,6 +31,8 @@ pub struct Config {
     pub store: StoreTable,
     /// The interface to phones.
     pub mm1: Mm1,
+    /// The interface to peers.
+    pub mm4: Mm4,
     /// The interface to whoever watches over the server.
     pub health: Health,
     /// How subscribers are recognised.
@@ -253,6 +258,13 @@ impl Config {
             place: error.span().map(|span| place(text, span.start)),
             message: error.message().replace('\n', " "),
         })?;
+        config
+            .mm4
+            .check(&config.numbering)
+            .map_err(|(at, message)| ConfigError {
+                place: Some(place(text, at)),
+                message,
+            })?;
         let listen = &config.mm1.listen;
         if config.mm1.url.is_none() && listen.get_ref().ip().is_unspecified() {
             let message = "phones cannot fetch from this address: say in mm1.url what they reach";
