@@ -17,7 +17,7 @@ use tokio::runtime::Runtime;
 use tokio::sync::watch;
 
 pub use config::{Config, ConfigError};
-pub use notify::{Hook, Log};
+pub use notify::{Hook, HttpHook, Kannel, Log, Pap, Smpp};
 
 use crate::Limits;
 use crate::mm1::{self, Edge};
@@ -106,7 +106,10 @@ impl Server {
             config.terms(url.clone()),
             limits,
         ));
-        let notifier = notifier.unwrap_or_else(|| notify::configured(&config.notify));
+        let notifier = match notifier {
+            Some(notifier) => notifier,
+            None => notify::configured(&config.notify).map_err(StartError::System)?,
+        };
         let stopping = Arc::new(AtomicBool::new(false));
         let (stop, stopped) = watch::channel(false);
         let runtime = tokio::runtime::Builder::new_multi_thread()

@@ -1,8 +1,13 @@
 //! The configuration: TOML, every key optional, unknown keys refused. Each value is checked when
 //! it is read, so that a mistake is reported with its line and column.
 
+mod notify;
 mod values;
 
+pub use notify::{
+    Bind, CaFile, Carry, Characters, Encoding, HostPort, HttpTable, KannelTable, Kind, LogTable,
+    Method, Notify, PapTable, Patience, Secret, SmppTable, Url,
+};
 pub use values::{
     BaseUrl, CommandLine, Count, Country, DeviceId, HeaderName, Number, Prefix, Range, Token,
 };
@@ -140,14 +145,6 @@ pub struct DeviceTable {
     pub default: DeviceId,
 }
 
-/// `[notify]`
-#[derive(Debug, Clone, Default, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-pub struct Notify {
-    /// A program and its arguments, run for each push; where it is missing, pushes are printed.
-    pub command: Option<CommandLine>,
-}
-
 impl Default for StoreTable {
     fn default() -> Self {
         Self {
@@ -261,6 +258,13 @@ impl Config {
                 message: message.to_owned(),
             });
         }
+        config
+            .notify
+            .chosen()
+            .map_err(|(at, message)| ConfigError {
+                place: at.map(|at| place(text, at)),
+                message,
+            })?;
         Ok(config)
     }
 
