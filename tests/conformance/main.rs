@@ -26,6 +26,7 @@ mod mime;
 mod mime_round_trip;
 mod mmsc;
 mod mmsd;
+mod notify;
 mod probe;
 mod profile;
 mod smil;

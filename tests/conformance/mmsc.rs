@@ -91,7 +91,7 @@ impl Server {
         accepted(post(self.mm1, ALICE, &small("alive", &[BOB]))).is_some()
     }
 
-    fn terminate(mut self) -> bool {
+    pub(crate) fn terminate(mut self) -> bool {
         let pid = self.child.id().to_string();
         assert!(Command::new("kill").arg(&pid).status().unwrap().success());
         self.child.wait().unwrap().success()
