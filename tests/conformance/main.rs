@@ -29,6 +29,7 @@ mod mmsd;
 mod notify;
 mod probe;
 mod profile;
+mod sim;
 mod smil;
 mod support;
 mod tshark;

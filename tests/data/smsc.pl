@@ -6,7 +6,7 @@ use warnings;
 use Net::SMPP;
 
 $| = 1;
-my $listener = Net::SMPP->new_listen('127.0.0.1', port => 0, smpp_version => 0x34)
+my $listener = Net::SMPP->new_listen('127.0.0.1', port => 0, smpp_version => 0x34, async => 1)
     or die "cannot listen: $!";
 print 'port ', $listener->sockport, "\n";
 

@@ -23,8 +23,11 @@ const ANSWER: usize = 64 << 10;
 const HEADERS: usize = 100;
 /// Connections that are kept open for the next push.
 const IDLE: usize = 8;
-/// How we name ourselves.
-const AGENT: &str = concat!("Remold/", env!("CARGO_PKG_VERSION"));
+/// How we name ourselves, where that does no harm.
+pub(super) const AGENT: (HeaderName, HeaderValue) = (
+    USER_AGENT,
+    HeaderValue::from_static(concat!("Remold/", env!("CARGO_PKG_VERSION"))),
+);
 
 /// A client of one service. It may be used by several threads at once, none of them of a runtime.
 #[derive(Debug)]
@@ -160,8 +163,7 @@ impl Client {
         let mut request = Request::builder()
             .method(ask.method.clone())
             .uri(&ask.path)
-            .header(HOST, &self.url.authority)
-            .header(USER_AGENT, AGENT);
+            .header(HOST, &self.url.authority);
         if let Some(media) = &ask.content_type {
             request = request.header(CONTENT_TYPE, media);
         }

@@ -9,7 +9,7 @@ use serde::Serialize;
 use sha2::{Digest, Sha256};
 
 use super::breaker::{Breaker, Failure};
-use super::client::{Answer, Ask, Client};
+use super::client::{AGENT, Answer, Ask, Client};
 use super::hex;
 use crate::relay::{Notice, Notifier, NotifyError};
 use crate::server::config::{Encoding, HttpTable, Secret};
@@ -41,7 +41,7 @@ struct Posted<'a> {
 impl HttpHook {
     /// As the configuration says. Nothing is connected yet.
     pub(super) fn new(table: &HttpTable) -> std::io::Result<Self> {
-        let mut headers = Vec::new();
+        let mut headers = vec![AGENT];
         if let Some(bearer) = &table.bearer {
             let mut value = HeaderValue::from_str(&format!("Bearer {}", bearer.reveal()))
                 .map_err(std::io::Error::other)?;

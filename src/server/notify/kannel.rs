@@ -8,7 +8,7 @@ use hyper::Method as Verb;
 use hyper::header::{HeaderName, HeaderValue};
 
 use super::breaker::{Breaker, Failure};
-use super::client::{Answer, Ask, Client};
+use super::client::{AGENT, Answer, Ask, Client};
 use super::{hex, reference};
 use crate::mms::push::{Segment, segment};
 use crate::relay::{Notice, Notifier, NotifyError};
@@ -29,7 +29,7 @@ impl Kannel {
         let timeout = table.timeout_seconds.duration();
         Ok(Self {
             table: table.clone(),
-            client: Client::new(&table.url, timeout, authorities, Vec::new())?,
+            client: Client::new(&table.url, timeout, authorities, vec![AGENT])?,
             breaker: Breaker::default(),
         })
     }
