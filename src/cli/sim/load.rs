@@ -162,7 +162,7 @@ struct Notes {
 }
 
 struct Run {
-    args_rate: Option<u32>,
+    rate: Option<u32>,
     messages: u32,
     recipients: u32,
     to: Numbers,
@@ -199,7 +199,7 @@ pub(super) fn run(args: &Args) -> Result<Exit, CliError> {
     let mut random = [0; 8];
     getrandom::fill(&mut random).map_err(|error| failed(&error.to_string()))?;
     let run = Run {
-        args_rate: args.rate,
+        rate: args.rate,
         messages: args.messages,
         recipients: args.recipients,
         to: args.to,
@@ -264,7 +264,7 @@ impl Run {
                 return;
             }
             let mut due = Instant::now();
-            if let Some(rate) = self.args_rate {
+            if let Some(rate) = self.rate {
                 due = self.started + Duration::from_secs_f64(f64::from(index) / f64::from(rate));
                 std::thread::sleep(due.saturating_duration_since(Instant::now()));
             }
@@ -435,7 +435,7 @@ fn figures(
         });
         Fetched {
             messages: notes.done.len(),
-            seconds: took.as_secs_f64(),
+            seconds: rounded(took.as_secs_f64()),
             per_second: rate(notes.done.len(), took),
             fetch: spread(notes.fetches.clone()),
             whole_way: spread(ways.collect()),
@@ -447,7 +447,7 @@ fn figures(
         failed: notes.failed,
         first_failure: notes.first_failure.clone(),
         octets,
-        seconds: sent_after.as_secs_f64(),
+        seconds: rounded(sent_after.as_secs_f64()),
         accepted_per_second: rate(accepted, sent_after),
         send: spread(notes.waits.clone()),
         fetched,
@@ -456,7 +456,12 @@ fn figures(
 
 fn rate(count: usize, time: Duration) -> f64 {
     let count = u32::try_from(count).unwrap_or(u32::MAX);
-    f64::from(count) / time.as_secs_f64().max(1e-9)
+    rounded(f64::from(count) / time.as_secs_f64().max(1e-9))
+}
+
+/// No more digits than were measured.
+fn rounded(number: f64) -> f64 {
+    (number * 1_000.0).round() / 1_000.0
 }
 
 /// The percentiles of times: the least that so many of all are not above.
@@ -465,7 +470,7 @@ fn spread(mut times: Vec<Duration>) -> Spread {
     let at = |thousandth: usize| {
         let rank = times.len().saturating_mul(thousandth).div_ceil(1_000);
         let time = times.get(rank.saturating_sub(1));
-        time.map_or(0.0, |time| time.as_secs_f64() * 1_000.0)
+        time.map_or(0.0, |time| rounded(time.as_secs_f64() * 1_000.0))
     };
     Spread {
         median: at(500),

@@ -33,10 +33,14 @@ pub(super) struct Breaker(Mutex<State>);
 #[derive(Debug, Default)]
 struct State {
     failures: u32,
-    closed_until: Option<Instant>,
-    trying: bool,
+    /// Left alone before this.
+    until: Option<Instant>,
     why: String,
 }
+
+/// Whether a push goes to a gateway that is left alone, to find out whether it is back.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Trial(bool);
 
 impl Breaker {
     /// Hands one push over with `push`, unless the gateway is left alone now.
@@ -44,9 +48,9 @@ impl Breaker {
         &self,
         push: impl FnOnce() -> Result<(), Failure>,
     ) -> Result<(), NotifyError> {
-        self.admit(Instant::now())?;
+        let trial = self.admit(Instant::now())?;
         let result = push();
-        self.settle(Instant::now(), &result);
+        self.settle(Instant::now(), trial, &result);
         result.map_err(|failure| match failure {
             Failure::Away(why) => NotifyError::Unavailable(why),
             Failure::Silent(why) | Failure::Later(why) => NotifyError::Temporary(why),
@@ -54,30 +58,32 @@ impl Breaker {
         })
     }
 
-    fn admit(&self, now: Instant) -> Result<(), NotifyError> {
+    fn admit(&self, now: Instant) -> Result<Trial, NotifyError> {
         let mut state = self.state();
-        let Some(until) = state.closed_until else {
-            return Ok(());
+        let Some(until) = state.until else {
+            return Ok(Trial(false));
         };
-        if now < until || state.trying {
+        if now < until {
             let why = format!("left alone for a while: {}", state.why);
             return Err(NotifyError::Unavailable(why));
         }
-        state.trying = true;
-        Ok(())
+        // The others wait for this one, but not for ever.
+        state.until = Some(now + LONGEST);
+        Ok(Trial(true))
     }
 
-    fn settle(&self, now: Instant, result: &Result<(), Failure>) {
+    fn settle(&self, now: Instant, trial: Trial, result: &Result<(), Failure>) {
         let mut state = self.state();
         match result {
             Ok(()) | Err(Failure::Later(_) | Failure::Never(_)) => *state = State::default(),
+            // It was under way when others found out.
+            Err(_) if state.until.is_some() && !trial.0 => {}
             Err(Failure::Away(why) | Failure::Silent(why)) => {
                 state.failures = state.failures.saturating_add(1);
-                state.trying = false;
                 state.why.clone_from(why);
                 if let Some(doublings) = state.failures.checked_sub(FAILURES) {
                     let times = 1_u32.checked_shl(doublings).unwrap_or(u32::MAX);
-                    state.closed_until = Some(now + FIRST.saturating_mul(times).min(LONGEST));
+                    state.until = Some(now + FIRST.saturating_mul(times).min(LONGEST));
                 }
             }
         }
@@ -99,29 +105,36 @@ mod tests {
     #[test]
     fn a_gateway_is_left_alone_longer_and_longer_and_tried_by_one() {
         let (breaker, now) = (Breaker::default(), Instant::now());
+        let under_way = breaker.admit(now).unwrap();
         for _ in 0..FAILURES {
-            assert_eq!(breaker.admit(now), Ok(()));
-            breaker.settle(now, &away());
+            assert_eq!(breaker.admit(now), Ok(Trial(false)));
+            breaker.settle(now, Trial(false), &away());
         }
+        breaker.settle(now, under_way, &away());
         let refused = breaker.admit(now).unwrap_err();
         let NotifyError::Unavailable(why) = refused else {
             panic!("{refused:?}");
         };
         assert!(why.contains("connection refused"), "{why}");
-        assert_eq!(breaker.admit(now + FIRST), Ok(()), "one tries");
+        assert_eq!(breaker.admit(now + FIRST), Ok(Trial(true)), "one tries");
         assert!(breaker.admit(now + FIRST).is_err(), "the others wait");
-        breaker.settle(now + FIRST, &away());
+        breaker.settle(now + FIRST, Trial(true), &away());
         assert!(breaker.admit(now + FIRST * 2).is_err(), "twice as long");
-        assert_eq!(breaker.admit(now + FIRST * 3), Ok(()));
-        breaker.settle(now + FIRST * 3, &Ok(()));
-        assert_eq!(breaker.admit(now + FIRST * 3), Ok(()));
+        assert_eq!(breaker.admit(now + FIRST * 3), Ok(Trial(true)));
+        breaker.settle(now + FIRST * 3, Trial(true), &Ok(()));
+        assert_eq!(breaker.admit(now + FIRST * 3), Ok(Trial(false)));
         for _ in 0..40 {
-            breaker.settle(now, &away());
+            breaker.settle(now, Trial(true), &away());
         }
         assert_eq!(
             breaker.admit(now + LONGEST),
-            Ok(()),
-            "never longer than that"
+            Ok(Trial(true)),
+            "never longer"
+        );
+        assert_eq!(
+            breaker.admit(now + LONGEST * 2),
+            Ok(Trial(true)),
+            "one that tried and never came back does not count"
         );
     }
 

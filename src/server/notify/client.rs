@@ -349,4 +349,55 @@ pub(super) mod tests {
         let result = client(&address, PATIENCE).ask(&ask());
         assert!(matches!(result, Err(Failure::Silent(_))), "{result:?}");
     }
+
+    /// A gateway with a certificate of its own making, that answers everything with 204.
+    fn tls_gateway() -> (String, String) {
+        let names = vec!["localhost".to_owned()];
+        let made = rcgen::generate_simple_self_signed(names).unwrap();
+        let key = rustls::pki_types::PrivateKeyDer::try_from(made.signing_key.serialize_der());
+        let provider = std::sync::Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+        let config = rustls::ServerConfig::builder_with_provider(provider)
+            .with_safe_default_protocol_versions()
+            .unwrap()
+            .with_no_client_auth()
+            .with_single_cert(vec![made.cert.der().clone()], key.unwrap())
+            .unwrap();
+        let config = std::sync::Arc::new(config);
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let port = listener.local_addr().unwrap().port();
+        std::thread::spawn(move || {
+            for stream in listener.incoming().map_while(Result::ok) {
+                let connection = rustls::ServerConnection::new(config.clone()).unwrap();
+                let mut stream = rustls::StreamOwned::new(connection, stream);
+                let mut request = [0; 4096];
+                // A client that does not believe us hangs up.
+                if stream.read(&mut request).is_ok_and(|read| read > 0) {
+                    let _ = stream.write_all(&http("204 No Content", ""));
+                }
+            }
+        });
+        (format!("localhost:{port}"), made.cert.pem())
+    }
+
+    #[test]
+    fn https_is_spoken_with_whom_the_operator_believes_and_with_nobody_else() {
+        let (address, pem) = tls_gateway();
+        let url = format!("https://{address}/").parse().unwrap();
+        let file = std::env::temp_dir().join(format!("remold-ca-{}.pem", std::process::id()));
+        std::fs::write(&file, pem).unwrap();
+        let believed = Authorities::from_file(&file).unwrap();
+        let ask = |authorities| {
+            let client = Client::new(&url, PATIENCE, authorities, Vec::new()).unwrap();
+            client.ask(&ask())
+        };
+        assert_eq!(ask(believed).unwrap().status, 204);
+        let stranger = ask(Authorities::default());
+        assert!(
+            matches!(&stranger, Err(Failure::Away(why)) if why.contains("certificate")),
+            "{stranger:?}"
+        );
+        std::fs::write(&file, "no certificate").unwrap();
+        assert!(Authorities::from_file(&file).is_err());
+        std::fs::remove_file(file).unwrap();
+    }
 }

@@ -164,4 +164,21 @@ mod tests {
         assert_eq!((frame.status, frame.sequence), (0x58, 9));
         assert!(frame.pdu().is_none());
     }
+
+    proptest::proptest! {
+        #[test]
+        fn no_octets_of_a_service_centre_end_a_session_by_a_panic(
+            id in proptest::sample::select(vec![SUBMIT_SM | ANSWER, DELIVER_SM, DATA_SM, 0x09 | ANSWER]),
+            body in proptest::collection::vec(proptest::num::u8::ANY, 0..300),
+        ) {
+            let length = u32::try_from(body.len() + SHORTEST).unwrap();
+            let head = [length, id, 0, 1].map(u32::to_be_bytes).concat();
+            let mut buffer = BytesMut::from(&[head, body].concat()[..]);
+            let frame = take(&mut buffer).unwrap().unwrap();
+            if let Some(Pdu::DeliverSm(pdu)) = frame.pdu() {
+                let _ = super::super::receipt::Receipt::read(&pdu);
+            }
+            assert!(buffer.is_empty());
+        }
+    }
 }
