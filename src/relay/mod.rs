@@ -164,6 +164,10 @@ pub enum NotifyError {
     /// It may be taken later.
     #[error("{0}")]
     Temporary(String),
+    /// Nobody is there to take any push, which is no fault of this one: it comes back later, and
+    /// the attempt does not count.
+    #[error("{0}")]
+    Unavailable(String),
     /// It will never be taken.
     #[error("{0}")]
     Permanent(String),

@@ -19,7 +19,7 @@ use tokio::runtime::Runtime;
 use tokio::sync::watch;
 
 pub use config::{Config, ConfigError};
-pub use notify::{Hook, Log};
+pub use notify::{Hook, HttpHook, Kannel, Log, Pap, Smpp};
 
 use crate::Limits;
 use crate::mm1::{self, Edge};
@@ -132,7 +132,10 @@ impl Server {
             None => None,
         };
         let mm4 = mm4_listener.as_ref().map(address).transpose()?;
-        let notifier = notifier.unwrap_or_else(|| notify::configured(&config.notify));
+        let notifier = match notifier {
+            Some(notifier) => notifier,
+            None => notify::configured(&config.notify).map_err(StartError::System)?,
+        };
         let stopping = Arc::new(AtomicBool::new(false));
         let (stop, stopped) = watch::channel(false);
         let runtime = tokio::runtime::Builder::new_multi_thread()

@@ -31,9 +31,13 @@ pub(crate) struct Server {
 impl Server {
     pub(crate) fn start(folder: &Path, more: &str) -> Self {
         let config = folder.join("remold.toml");
+        let notify = match more.contains("[notify") {
+            true => "",
+            false => "[notify.log]\nfull = true\n",
+        };
         let text = format!(
             "[store]\nfolder = \"{}\"\n[mm1]\nlisten = \"127.0.0.1:0\"\n{more}\n\
-             [health]\nlisten = \"127.0.0.1:0\"\n",
+             [health]\nlisten = \"127.0.0.1:0\"\n{notify}",
             folder.join("store").display()
         );
         std::fs::write(&config, text).unwrap();
@@ -87,7 +91,7 @@ impl Server {
         accepted(post(self.mm1, ALICE, &small("alive", &[BOB]))).is_some()
     }
 
-    fn terminate(mut self) -> bool {
+    pub(crate) fn terminate(mut self) -> bool {
         let pid = self.child.id().to_string();
         assert!(Command::new("kill").arg(&pid).status().unwrap().success());
         self.child.wait().unwrap().success()
@@ -130,7 +134,7 @@ impl Drop for Scratch {
     }
 }
 
-fn unhex(text: &str) -> Vec<u8> {
+pub(crate) fn unhex(text: &str) -> Vec<u8> {
     (0..text.len())
         .step_by(2)
         .map(|at| u8::from_str_radix(&text[at..at + 2], 16).unwrap())
@@ -157,7 +161,7 @@ fn answer(stream: &mut TcpStream) -> Option<(u16, Bytes)> {
     Some((status, octets.split_off(end + 4).into()))
 }
 
-fn post(server: SocketAddr, from: &str, pdu: &Pdu) -> Option<(u16, Bytes)> {
+pub(crate) fn post(server: SocketAddr, from: &str, pdu: &Pdu) -> Option<(u16, Bytes)> {
     let octets = encode(pdu).unwrap();
     let head = format!(
         "POST http://mmsc.example/ HTTP/1.1\r\nX-WAP-Network-Client-MSISDN: {}\r\n\
@@ -189,7 +193,7 @@ fn greeting(transaction_id: &str, to: &[&str]) -> Pdu {
     pdu
 }
 
-fn small(transaction_id: &str, to: &[&str]) -> Pdu {
+pub(crate) fn small(transaction_id: &str, to: &[&str]) -> Pdu {
     let mut pdu = Pdu::new(PduType::SendReq);
     pdu.body = Some(Body {
         content_type: ContentType::new("application/vnd.wap.multipart.mixed"),
@@ -213,7 +217,7 @@ fn addressed(pdu: &mut Pdu, transaction_id: &str, to: &[&str]) {
 }
 
 /// The id of an accepted message.
-fn accepted(answer: Option<(u16, Bytes)>) -> Option<String> {
+pub(crate) fn accepted(answer: Option<(u16, Bytes)>) -> Option<String> {
     let (status, body) = answer?;
     let conf = read((status == 200).then_some(body)?);
     assert_eq!(conf.pdu_type, PduType::SendConf);

@@ -2,9 +2,14 @@
 //! it is read, so that a mistake is reported with its line and column.
 
 mod mm4;
+mod notify;
 mod values;
 
 pub use mm4::{Mm4, PeerTable};
+pub use notify::{
+    Bind, CaFile, Carry, Characters, Encoding, HostPort, HttpTable, KannelTable, Kind, LogTable,
+    Method, Notify, PapTable, Patience, Secret, SmppTable, Url,
+};
 pub use values::{
     BaseUrl, CommandLine, Count, Country, DeviceId, Domain, HeaderName, HostName, Number, PeerName,
     PlmnCode, Prefix, Range, Token,
@@ -145,14 +150,6 @@ pub struct DeviceTable {
     pub default: DeviceId,
 }
 
-/// `[notify]`
-#[derive(Debug, Clone, Default, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-pub struct Notify {
-    /// A program and its arguments, run for each push; where it is missing, pushes are printed.
-    pub command: Option<CommandLine>,
-}
-
 impl Default for StoreTable {
     fn default() -> Self {
         Self {
@@ -273,6 +270,13 @@ impl Config {
                 message: message.to_owned(),
             });
         }
+        config
+            .notify
+            .chosen()
+            .map_err(|(at, message)| ConfigError {
+                place: at.map(|at| place(text, at)),
+                message,
+            })?;
         Ok(config)
     }
 
