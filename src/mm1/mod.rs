@@ -9,7 +9,7 @@ mod listener;
 mod service;
 mod watched;
 
-pub use identity::{Identity, Network};
+pub use identity::Identity;
 pub use listener::serve;
 
 use std::sync::Arc;

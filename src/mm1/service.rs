@@ -18,6 +18,8 @@ use crate::relay::Retrieved;
 
 /// The unit in which held bodies are counted.
 pub(super) const KIB: usize = 1 << 10;
+/// Octets that are set aside for a body before any of it has come.
+const PROMISED: usize = 64 << 10;
 /// Octets of one capability header that are kept.
 const LONGEST_HEADER: usize = 4 << 10;
 
@@ -77,7 +79,9 @@ async fn read(edge: &Edge, body: Incoming) -> Result<(Bytes, Vec<OwnedSemaphoreP
     }
     let reading = async {
         let mut body = body;
-        let (mut octets, mut held) = (BytesMut::new(), Vec::new());
+        // No more is set aside for a promise than a small message takes.
+        let promised = usize::try_from(declared).unwrap_or(0).min(PROMISED);
+        let (mut octets, mut held) = (BytesMut::with_capacity(promised), Vec::new());
         let mut counted: usize = 0;
         while let Some(frame) = body.frame().await {
             let frame = frame.map_err(|_| plain(StatusCode::BAD_REQUEST, "The body is cut off"))?;

@@ -7,12 +7,15 @@
 pub mod address;
 pub mod delivery;
 mod dispatch;
+pub mod foreign;
 mod foresight;
+mod network;
 mod notification;
 mod report;
 mod respond;
 mod retrieve;
 pub mod retry;
+pub mod route;
 mod status;
 mod submit;
 #[cfg(test)]
@@ -26,10 +29,15 @@ use crate::mms::address::Msisdn;
 use crate::store::{self, DeliveryState, Millis, RecipientRow, Store, StoreError};
 
 pub use address::Numbering;
+pub use network::Network;
 pub use retrieve::Retrieved;
 pub use retry::Retry;
+pub use route::{Plmn, Route, Routes};
 
 use delivery::{Effect, Event, Progress, step};
+use foreign::PeerTerms;
+use report::seconds;
+use submit::Addressee;
 
 /// What an operator decides about the service.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -235,6 +243,14 @@ pub struct Relay {
     surroundings: Arc<dyn Surroundings>,
     terms: Terms,
     limits: crate::Limits,
+    peers: Peers,
+}
+
+/// How peers are reached and dealt with.
+#[derive(Debug, Clone, Default)]
+struct Peers {
+    routes: Routes,
+    terms: PeerTerms,
 }
 
 impl Relay {
@@ -253,7 +269,27 @@ impl Relay {
             surroundings,
             terms,
             limits,
+            peers: Peers::default(),
         }
+    }
+
+    /// The same relay with ways to peers; without them, every recipient is ours or nowhere.
+    #[must_use]
+    pub fn with_peers(self, routes: Routes, terms: PeerTerms) -> Self {
+        let peers = Peers { routes, terms };
+        Self { peers, ..self }
+    }
+
+    /// Where the owner of an address is.
+    #[must_use]
+    pub fn route(&self, address: &str) -> Route {
+        self.peers.routes.route(&self.terms.numbering, address)
+    }
+
+    /// Where the owner of an address is, and why.
+    #[must_use]
+    pub fn explain_route(&self, address: &str) -> route::Explanation {
+        self.peers.routes.explain(&self.terms.numbering, address)
     }
 
     /// What the operator decided.

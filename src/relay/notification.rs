@@ -95,6 +95,7 @@ mod tests {
             subject: Some(subject.to_owned()),
             has_body: true,
             content: None,
+            origin: None,
         };
         let recipient = RecipientRow {
             id: 1,
@@ -106,6 +107,7 @@ mod tests {
             state: DeliveryState::Queued,
             attempts: 0,
             fence: 0,
+            peer: None,
         };
         (message, recipient)
     }

@@ -91,7 +91,6 @@ impl Relay {
         message: &MessageRow,
         recipient: &RecipientRow,
     ) -> Result<bool, StoreError> {
-        const WHAT: &str = "read-report";
         let had_it = matches!(
             recipient.state,
             DeliveryState::Fetched | DeliveryState::Retrieved | DeliveryState::Indeterminate
@@ -100,6 +99,17 @@ impl Relay {
             Some(status @ (0x80 | 0x81)) if had_it && message.read_report => status,
             _ => return Ok(false),
         };
+        self.tell_of_reading(message, recipient, status)
+    }
+
+    /// Tells the sender that a recipient read a message or deleted it unread, once.
+    pub(super) fn tell_of_reading(
+        &self,
+        message: &MessageRow,
+        recipient: &RecipientRow,
+        status: u8,
+    ) -> Result<bool, StoreError> {
+        const WHAT: &str = "read-report";
         let told = self
             .store
             .events(&message.id)?
@@ -124,7 +134,9 @@ impl Relay {
 
 /// Whether a recipient is who the network says, where it says anything.
 fn is(recipient: &RecipientRow, from: Option<&Msisdn>) -> bool {
-    from.is_none_or(|from| number(&recipient.address).as_ref() == Some(from))
+    // For a subscriber of a peer, the peer speaks.
+    recipient.peer.is_none()
+        && from.is_none_or(|from| number(&recipient.address).as_ref() == Some(from))
 }
 
 #[cfg(test)]

@@ -140,12 +140,15 @@ impl Relay {
     /// long as it is there: its acknowledgement may have been lost.
     fn may_fetch(&self, message: &MessageRow, recipient: &RecipientRow) -> bool {
         use DeliveryState as S;
+        if recipient.peer.is_some() {
+            return false;
+        }
         match recipient.state {
             S::Fetched | S::Retrieved | S::Indeterminate => true,
             S::Queued | S::Notified | S::Deferred | S::Unreachable => {
                 self.surroundings.now() < message.expires_at
             }
-            S::Rejected | S::Expired | S::Unrecognised => false,
+            S::Rejected | S::Expired | S::Unrecognised | S::Sent | S::Forwarded => false,
         }
     }
 

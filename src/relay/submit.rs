@@ -3,9 +3,8 @@
 use bytes::Bytes;
 use sha2::{Digest, Sha256};
 
-use super::address::Route;
 use super::status::{Response, Version};
-use super::{Moment, Relay, hex};
+use super::{Moment, Relay, Route, hex};
 use crate::mms::address::Msisdn;
 use crate::mms::pdu::{Pdu, PduType};
 use crate::mms::{
@@ -24,10 +23,21 @@ struct Refusal(Response, String);
 /// The recipients of a submission.
 #[derive(Default)]
 struct Named {
-    /// Those who are served here, each once.
-    ours: Vec<(Role, Msisdn)>,
+    /// Those who can be reached, each once.
+    reached: Vec<Addressee>,
     /// A sentence for each of the others.
     foreign: Vec<String>,
+}
+
+/// A recipient who can be reached.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Addressee {
+    /// Which header names him.
+    pub(super) role: Role,
+    /// His number.
+    pub(super) number: Msisdn,
+    /// The peer that reaches him; `None` for a subscriber of ours.
+    pub(super) peer: Option<String>,
 }
 
 impl Relay {
@@ -121,7 +131,7 @@ impl Relay {
             return refuse(Response::ReplyChargingNotSupported, text);
         }
         let Named {
-            ours: recipients,
+            reached: recipients,
             foreign,
         } = self.recipients(&pdu.headers)?;
         let foreign = (!foreign.is_empty()).then(|| format!("Not sent: {}", foreign.join("; ")));
@@ -155,44 +165,44 @@ impl Relay {
             delivery_report: flag(Field::DeliveryReport),
             read_report: flag(Field::ReadReport),
             sender_visible: pdu.headers.token(Field::SenderVisibility) != Some(0x80),
-            class: pdu
-                .headers
-                .token(Field::MessageClass)
-                .filter(|class| (0x80..=0x83).contains(class))
-                .unwrap_or(0x80),
+            class: class(&pdu.headers),
             size: u64::try_from(octets.len()).unwrap_or(u64::MAX),
             subject: pdu.headers.text(Field::Subject).map(str::to_owned),
             recipients: Vec::new(),
+            origin: None,
         };
-        let id = self.accept(submission, &recipients, octets)?;
+        let id = self
+            .store_submission(submission, &recipients, octets)
+            .map_err(|text| Refusal(Response::TransientFailure, text))?;
         Ok((id, foreign))
     }
 
-    /// Draws the random numbers of a submission and gives it to the store.
-    fn accept(
+    /// Draws the random numbers of a submission and gives it to the store; where that fails, what
+    /// its sender is told.
+    pub(super) fn store_submission(
         &self,
         mut submission: Submission,
-        recipients: &[(Role, Msisdn)],
+        recipients: &[Addressee],
         octets: &Bytes,
-    ) -> Result<String, Refusal> {
-        let failed = |error: String| Refusal(Response::TransientFailure, error);
+    ) -> Result<String, String> {
         let since = submission.accepted_at.saturating_sub(self.terms.duplicates);
         for _ in 0..DRAWS {
-            let random = || self.surroundings.random().map_err(failed);
+            let random = || self.surroundings.random();
             submission.id = message_id(submission.accepted_at, &random()?);
             submission.recipients = recipients
                 .iter()
-                .map(|(role, number)| {
+                .map(|addressee| {
                     let random = random()?;
                     let (token, rest) = random.split_at(16);
                     Ok(NewRecipient {
-                        address: format!("{number}/TYPE=PLMN"),
-                        role: *role,
+                        address: format!("{}/TYPE=PLMN", addressee.number),
+                        role: addressee.role,
                         token: hex(token),
                         transaction_id: hex(rest.first_chunk::<6>().map_or(&[], |id| &id[..])),
+                        peer: addressee.peer.clone(),
                     })
                 })
-                .collect::<Result<_, Refusal>>()?;
+                .collect::<Result<_, String>>()?;
             match self.store.accept(&submission, octets, since) {
                 Ok(Accepted::New) => {
                     self.surroundings.pass(Moment::Accepted);
@@ -205,9 +215,7 @@ impl Relay {
                 Err(_) => break,
             }
         }
-        Err(failed(
-            "The message could not be stored; try again".to_owned(),
-        ))
+        Err("The message could not be stored; try again".to_owned())
     }
 
     /// Who To, Cc and Bcc name.
@@ -218,7 +226,7 @@ impl Relay {
             (Field::Bcc, Role::Bcc),
         ];
         let mut found = Named::default();
-        let Named { ours, foreign } = &mut found;
+        let Named { reached, foreign } = &mut found;
         let named = roles.into_iter().flat_map(|(field, role)| {
             headers.all(field).map(move |value| {
                 let text = match value {
@@ -235,20 +243,27 @@ impl Relay {
                 let text = format!("A message may have {most} recipients");
                 return Err(Refusal(Response::ContentNotAccepted, text));
             }
-            match self.terms.numbering.route(text) {
-                Route::Local(number) if ours.iter().any(|(_, known)| *known == number) => {}
-                Route::Local(number) => ours.push((role, number)),
-                Route::Nowhere(why) => foreign.push(why),
+            let (number, peer) = match self.route(text) {
+                Route::Local(number) => (number, None),
+                Route::Foreign(number, peer) => (number, Some(peer)),
+                Route::Nowhere(why) => {
+                    foreign.push(why);
+                    continue;
+                }
+            };
+            if !reached.iter().any(|known| known.number == number) {
+                reached.push(Addressee { role, number, peer });
             }
         }
-        if ours.is_empty() && foreign.is_empty() {
+        if reached.is_empty() && foreign.is_empty() {
             let text = "There is no recipient".to_owned();
             return Err(Refusal(Response::MessageFormatCorrupt, text));
         }
         Ok(found)
     }
 
-    fn expires_at(&self, headers: &Headers, now: Millis) -> Millis {
+    /// When a message with these headers expires.
+    pub(super) fn expires_at(&self, headers: &Headers, now: Millis) -> Millis {
         let asked = match headers.get(Field::Expiry) {
             Some(HeaderValue::Time(time)) => instant(*time, now),
             _ => now.saturating_add(self.terms.expiry),
@@ -289,12 +304,20 @@ fn instant(time: Time, now: Millis) -> Millis {
     }
 }
 
+/// X-Mms-Message-Class as its octet; Personal for one that has none or one of its own.
+pub(super) fn class(headers: &Headers) -> u8 {
+    headers
+        .token(Field::MessageClass)
+        .filter(|class| (0x80..=0x83).contains(class))
+        .unwrap_or(0x80)
+}
+
 /// What makes two submissions the same: content and recipients. Dates may differ between the
 /// attempts of a phone.
-fn submission_hash(pdu: &Pdu, recipients: &[(Role, Msisdn)], content: &[u8; 32]) -> [u8; 32] {
+pub(super) fn submission_hash(pdu: &Pdu, recipients: &[Addressee], content: &[u8; 32]) -> [u8; 32] {
     let mut hash = Sha256::new();
-    for (_, number) in recipients {
-        add(&mut hash, number.as_str().as_bytes());
+    for recipient in recipients {
+        add(&mut hash, recipient.number.as_str().as_bytes());
     }
     let subject = pdu.headers.text(Field::Subject).unwrap_or("");
     add(&mut hash, subject.as_bytes());

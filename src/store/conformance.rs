@@ -15,7 +15,8 @@ use sha2::{Digest, Sha256};
 
 use super::{
     Accepted, Change, DeliveryState, Event, Lease, MessageRow, Millis, NewRecipient, NewReport,
-    RecipientRow, ReportChange, ReportRow, Role, Store, StoreError, Submission, Work,
+    Origin, RecipientRow, ReportChange, ReportRow, Role, Store, StoreError, Submission, Whose,
+    Work,
 };
 
 /// One promise.
@@ -43,6 +44,7 @@ pub const CHECKS: &[Check] = &[
     check("tokens-and-transactions-find", tokens_and_transactions_find),
     check("bodies-go-when-nobody-waits", bodies_go_when_nobody_waits),
     check("devices-are-remembered", devices_are_remembered),
+    check("peers-have-work-of-their-own", peers_have_work_of_their_own),
     check("many-at-once", many_at_once),
 ];
 
@@ -58,6 +60,7 @@ pub fn submission(number: u32) -> Submission {
         role,
         token: format!("{number:08x}{at:024x}"),
         transaction_id: format!("t{number}-{at}"),
+        peer: None,
     };
     Submission {
         id: format!("{number:032x}"),
@@ -75,6 +78,7 @@ pub fn submission(number: u32) -> Submission {
         size: 4,
         subject: Some("Grüße".to_owned()),
         recipients: vec![recipient(1, Role::To), recipient(2, Role::Bcc)],
+        origin: None,
     }
 }
 
@@ -209,6 +213,8 @@ fn reports_come_with_their_cause(open: &mut dyn FnMut() -> Box<dyn Store>) {
         pdu: vec![0x8C, 0x86],
         due_at: 2_000,
         expires_at: 9_000,
+        peer: None,
+        transaction_id: None,
     };
     let mut change = to(&recipient, DeliveryState::Retrieved, None);
     change.reports = vec![report.clone()];
@@ -294,6 +300,60 @@ fn devices_are_remembered(open: &mut dyn FnMut() -> Box<dyn Store>) {
     store.remember_device("+1", "second", 2).unwrap();
     drop(store);
     assert_eq!(open().device("+1"), Ok(Some("second".to_owned())));
+}
+
+fn peers_have_work_of_their_own(open: &mut dyn FnMut() -> Box<dyn Store>) {
+    let store = open();
+    let mut sent = submission(1);
+    let origin = Origin {
+        peer: "west".to_owned(),
+        message_id: "\"m1@west\"".to_owned(),
+        for_user: false,
+    };
+    sent.origin = Some(origin.clone());
+    sent.recipients[1].peer = Some("east".to_owned());
+    store.accept(&sent, &"body".into(), 0).unwrap();
+    let report = NewReport {
+        message_id: sent.id.clone(),
+        address: sent.sender.clone(),
+        pdu: vec![1],
+        due_at: 3_000,
+        expires_at: 9_000,
+        peer: Some("west".to_owned()),
+        transaction_id: Some("r1".to_owned()),
+    };
+    store
+        .add_report(&report, &event(&sent.id, 2_000, "told"))
+        .unwrap();
+    drop(store);
+    let store = open();
+    let (message, _) = store.message(&sent.id).unwrap().unwrap();
+    assert_eq!(message.origin, Some(origin));
+    let ours = recipients(&store.lease_due(5_000, 9, 50).unwrap());
+    assert_eq!((ours.len(), ours[0].1.peer.as_deref()), (1, None));
+    assert_eq!(store.next_due_of(Whose::Peer("east")), Ok(Some(1_000)));
+    assert_eq!(store.next_due_of(Whose::Peer("west")), Ok(Some(3_000)));
+    assert_eq!(store.next_due_of(Whose::Peer("north")), Ok(None));
+    let known = ["east".to_owned()];
+    let gone = store.lease_of(Whose::Other(&known), 5_000, 9, 50).unwrap();
+    let gone = reports(&gone);
+    assert_eq!((gone.len(), gone[0].peer.as_deref()), (1, Some("west")));
+    assert_eq!(
+        store.report_by_transaction("r1").unwrap().map(|r| r.id),
+        Some(gone[0].id)
+    );
+    assert_eq!(store.report_by_transaction("r2"), Ok(None));
+    let east = store.lease_of(Whose::Peer("east"), 5_000, 9, 50).unwrap();
+    let east = recipients(&east);
+    assert_eq!((east.len(), east[0].1.peer.as_deref()), (1, Some("east")));
+    assert!(store.lease_due(5_000, 9, 50).unwrap().is_empty());
+    let forwarded = to(&east[0].1, DeliveryState::Forwarded, None);
+    store.settle(&forwarded).unwrap();
+    let (_, now) = store.message(&sent.id).unwrap().unwrap();
+    store
+        .settle(&to(&now[1], DeliveryState::Retrieved, None))
+        .unwrap();
+    assert_eq!(store.purge(9_000, 0), Ok(0), "one of ours still waits");
 }
 
 fn many_at_once(open: &mut dyn FnMut() -> Box<dyn Store>) {

@@ -19,8 +19,8 @@ mod sqlite;
 
 pub use fault::{Faults, Point};
 pub use rows::{
-    Accepted, Change, DeliveryState, Event, Lease, MessageRow, NewRecipient, NewReport, Page,
-    RecipientRow, ReportChange, ReportRow, Role, Settlement, Submission, Work,
+    Accepted, Change, DeliveryState, Event, Lease, MessageRow, NewRecipient, NewReport, Origin,
+    Page, RecipientRow, ReportChange, ReportRow, Role, Settlement, Submission, Whose, Work,
 };
 pub use sqlite::{Recovery, SqliteStore};
 
@@ -46,19 +46,41 @@ pub trait Store: Send + Sync {
         duplicates_since: Millis,
     ) -> Result<Accepted, StoreError>;
 
-    /// Hands out up to `most` recipients and reports whose time has come, for `ttl` milliseconds.
-    /// What is leased is not handed out again until then.
+    /// Hands out up to `most` recipients and reports of subscribers of ours whose time has come, for
+    /// `ttl` milliseconds. What is leased is not handed out again until then.
     ///
     /// # Errors
     /// Where the store cannot be read or written.
-    fn lease_due(&self, now: Millis, most: usize, ttl: Millis) -> Result<Vec<Lease>, StoreError>;
+    fn lease_due(&self, now: Millis, most: usize, ttl: Millis) -> Result<Vec<Lease>, StoreError> {
+        self.lease_of(Whose::Ours, now, most, ttl)
+    }
 
-    /// When the next recipient or report falls due, or a lease of one runs out; `None` where nothing
-    /// is under way.
+    /// Hands out work as [`Store::lease_due`] does, of those it is asked for.
+    ///
+    /// # Errors
+    /// Where the store cannot be read or written.
+    fn lease_of(
+        &self,
+        whose: Whose<'_>,
+        now: Millis,
+        most: usize,
+        ttl: Millis,
+    ) -> Result<Vec<Lease>, StoreError>;
+
+    /// When the next recipient or report of subscribers of ours falls due, or a lease of one runs
+    /// out; `None` where nothing is under way.
     ///
     /// # Errors
     /// Where the store cannot be read.
-    fn next_due(&self) -> Result<Option<Millis>, StoreError>;
+    fn next_due(&self) -> Result<Option<Millis>, StoreError> {
+        self.next_due_of(Whose::Ours)
+    }
+
+    /// When there is work again as [`Store::next_due`] tells, of those it is asked for.
+    ///
+    /// # Errors
+    /// Where the store cannot be read.
+    fn next_due_of(&self, whose: Whose<'_>) -> Result<Option<Millis>, StoreError>;
 
     /// Makes a change to one recipient, with its event and the reports it causes.
     ///
@@ -78,6 +100,12 @@ pub trait Store: Send + Sync {
     /// # Errors
     /// Where the store cannot be written: none of them was made then.
     fn settle_all(&self, settlements: Vec<Settlement>) -> Result<usize, StoreError>;
+
+    /// The report under way to a peer that carried this transaction id.
+    ///
+    /// # Errors
+    /// Where the store cannot be read.
+    fn report_by_transaction(&self, id: &str) -> Result<Option<ReportRow>, StoreError>;
 
     /// The recipient whose retrieval token has this SHA-256, with its message.
     ///

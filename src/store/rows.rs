@@ -35,6 +35,19 @@ pub struct Submission {
     pub subject: Option<String>,
     /// Who shall get it; at least one.
     pub recipients: Vec<NewRecipient>,
+    /// The peer it came from; `None` for a message of a subscriber of ours.
+    pub origin: Option<Origin>,
+}
+
+/// The peer MMSC that a message came from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Origin {
+    /// Name of the peer.
+    pub peer: String,
+    /// X-Mms-Message-ID as the peer wrote it.
+    pub message_id: String,
+    /// Whether the sender himself asked for delivery reports, and not his MMSC alone.
+    pub for_user: bool,
 }
 
 /// One recipient of a [`Submission`].
@@ -46,8 +59,10 @@ pub struct NewRecipient {
     pub role: Role,
     /// The unguessable end of the retrieval URL, in hexadecimal digits.
     pub token: String,
-    /// X-Mms-Transaction-ID of the notification, unique over all recipients.
+    /// X-Mms-Transaction-ID of the notification or of MM4_forward.REQ, unique over all recipients.
     pub transaction_id: String,
+    /// Name of the peer that reaches him; `None` for a subscriber of ours.
+    pub peer: Option<String>,
 }
 
 /// Which header of the message names a recipient.
@@ -97,6 +112,8 @@ pub struct MessageRow {
     pub has_body: bool,
     /// SHA-256 of the content; `None` for a message of an older store.
     pub content: Option<[u8; 32]>,
+    /// The peer it came from; `None` for a message of a subscriber of ours.
+    pub origin: Option<Origin>,
 }
 
 /// Where one recipient of a message stands.
@@ -110,6 +127,8 @@ pub enum DeliveryState {
     Deferred,
     /// The phone was sent the message and has not acknowledged it.
     Fetched,
+    /// The peer's mail server has it; its MM4_forward.RES is awaited.
+    Sent,
     /// The phone has it. Final, as all that follow are.
     Retrieved,
     /// The recipient refused it.
@@ -122,21 +141,25 @@ pub enum DeliveryState {
     Unreachable,
     /// The phone was sent the message and never said that it has it.
     Indeterminate,
+    /// A peer took it over. Its delivery report may still turn this into another final state.
+    Forwarded,
 }
 
 impl DeliveryState {
     /// Every state.
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 12] = [
         Self::Queued,
         Self::Notified,
         Self::Deferred,
         Self::Fetched,
+        Self::Sent,
         Self::Retrieved,
         Self::Rejected,
         Self::Expired,
         Self::Unrecognised,
         Self::Unreachable,
         Self::Indeterminate,
+        Self::Forwarded,
     ];
 
     /// Whether nothing follows.
@@ -150,6 +173,7 @@ impl DeliveryState {
                 | Self::Unrecognised
                 | Self::Unreachable
                 | Self::Indeterminate
+                | Self::Forwarded
         )
     }
 
@@ -161,12 +185,14 @@ impl DeliveryState {
             Self::Notified => "notified",
             Self::Deferred => "deferred",
             Self::Fetched => "fetched",
+            Self::Sent => "sent",
             Self::Retrieved => "retrieved",
             Self::Rejected => "rejected",
             Self::Expired => "expired",
             Self::Unrecognised => "unrecognised",
             Self::Unreachable => "unreachable",
             Self::Indeterminate => "indeterminate",
+            Self::Forwarded => "forwarded",
         }
     }
 
@@ -190,8 +216,10 @@ pub struct RecipientRow {
     pub role: Role,
     /// The end of the retrieval URL.
     pub token: String,
-    /// X-Mms-Transaction-ID of the notification.
+    /// X-Mms-Transaction-ID of the notification or of MM4_forward.REQ.
     pub transaction_id: String,
+    /// Name of the peer that reaches him; `None` for a subscriber of ours.
+    pub peer: Option<String>,
     /// Where it stands.
     pub state: DeliveryState,
     /// Notifications that were tried.
@@ -219,19 +247,24 @@ pub struct Change {
     pub reports: Vec<NewReport>,
 }
 
-/// A PDU that is to be pushed to a subscriber: a delivery or read report.
+/// A PDU that is to be pushed to a subscriber, or what a peer is to be told: a delivery or read
+/// report, or a response.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct NewReport {
     /// The message it is about.
     pub message_id: String,
     /// Address of who gets it, in its wire form.
     pub address: String,
-    /// The encoded PDU.
+    /// The encoded PDU; for a peer, what `relay::foreign` makes of it.
     pub pdu: Vec<u8>,
     /// When to push it first.
     pub due_at: Millis,
     /// When to give up.
     pub expires_at: Millis,
+    /// Name of the peer it is for; `None` where it is pushed to a subscriber of ours.
+    pub peer: Option<String>,
+    /// X-Mms-Transaction-ID by which a peer will answer it.
+    pub transaction_id: Option<String>,
 }
 
 /// A report under way.
@@ -243,7 +276,7 @@ pub struct ReportRow {
     pub message_id: String,
     /// Address of who gets it.
     pub address: String,
-    /// The encoded PDU.
+    /// The encoded PDU; for a peer, what `relay::foreign` makes of it.
     pub pdu: Vec<u8>,
     /// When to give up.
     pub expires_at: Millis,
@@ -251,6 +284,19 @@ pub struct ReportRow {
     pub attempts: u32,
     /// Raised by every change.
     pub fence: i64,
+    /// Name of the peer it is for; `None` where it is pushed to a subscriber of ours.
+    pub peer: Option<String>,
+}
+
+/// Whose work is asked for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Whose<'a> {
+    /// That of subscribers of ours.
+    Ours,
+    /// That of one peer.
+    Peer(&'a str),
+    /// That of peers which are none of these: they were taken out of the configuration.
+    Other(&'a [String]),
 }
 
 /// A change to a report under way.

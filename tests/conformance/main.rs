@@ -18,6 +18,7 @@ mod cli_pdu;
 mod clip;
 mod container;
 mod container_sound;
+mod crash;
 mod generate;
 mod h263;
 mod image;

@@ -7,7 +7,7 @@ use crate::store::StoreError;
 
 /// One script for each schema version, in order: the first makes version 1 of an empty file. A
 /// script that was released is never changed.
-const MIGRATIONS: &[&str] = &[VERSION_1, VERSION_2];
+const MIGRATIONS: &[&str] = &[VERSION_1, VERSION_2, VERSION_3];
 
 const VERSION_1: &str = "
 CREATE TABLE messages (
@@ -71,8 +71,26 @@ CREATE TABLE devices (
 ) WITHOUT ROWID;
 ";
 
-/// Small bodies in rows, so that many share one sync of the disk, and message boxes.
+/// Peers: who a message came from, and who reaches a recipient or gets a report.
 const VERSION_2: &str = "
+ALTER TABLE messages ADD COLUMN origin_peer TEXT;
+ALTER TABLE messages ADD COLUMN origin_id TEXT;
+ALTER TABLE messages ADD COLUMN origin_for_user INTEGER;
+ALTER TABLE recipients ADD COLUMN peer TEXT;
+ALTER TABLE reports ADD COLUMN peer TEXT;
+ALTER TABLE reports ADD COLUMN transaction_id TEXT;
+DROP INDEX recipients_due;
+CREATE INDEX recipients_due ON recipients (due_at) WHERE due_at IS NOT NULL AND peer IS NULL;
+CREATE INDEX recipients_of_peers ON recipients (peer, due_at)
+  WHERE due_at IS NOT NULL AND peer IS NOT NULL;
+DROP INDEX reports_due;
+CREATE INDEX reports_due ON reports (due_at) WHERE peer IS NULL;
+CREATE INDEX reports_of_peers ON reports (peer, due_at) WHERE peer IS NOT NULL;
+CREATE INDEX reports_by_transaction ON reports (transaction_id) WHERE transaction_id IS NOT NULL;
+";
+
+/// Small bodies in rows, so that many share one sync of the disk, and message boxes.
+const VERSION_3: &str = "
 CREATE TABLE octets (
   id INTEGER PRIMARY KEY,
   data BLOB NOT NULL

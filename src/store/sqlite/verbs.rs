@@ -8,7 +8,7 @@ use super::query::{self, MESSAGE, MESSAGE_COLUMNS, RECIPIENT, REPORT};
 use super::{SqliteStore, database};
 use crate::store::{
     Accepted, Change, Event, Lease, MessageRow, Millis, NewReport, Page, RecipientRow,
-    ReportChange, Settlement, Store, StoreError, Submission, Work,
+    ReportChange, ReportRow, Settlement, Store, StoreError, Submission, Whose, Work,
 };
 
 /// Octets of a body that is kept in a row rather than in a file. A file has to be synced by itself
@@ -56,21 +56,40 @@ impl Store for SqliteStore {
         accepted
     }
 
-    fn lease_due(&self, now: Millis, most: usize, ttl: Millis) -> Result<Vec<Lease>, StoreError> {
+    fn lease_of(
+        &self,
+        whose: Whose<'_>,
+        now: Millis,
+        most: usize,
+        ttl: Millis,
+    ) -> Result<Vec<Lease>, StoreError> {
         let until = now.saturating_add(ttl);
         let most = i64::try_from(most).unwrap_or(i64::MAX);
+        let of = query::of(whose);
         self.writer
-            .run(move |connection| lease(connection, now, most, until).map_err(database))
+            .run(move |connection| lease(connection, &of, now, most, until).map_err(database))
     }
 
-    fn next_due(&self) -> Result<Option<Millis>, StoreError> {
+    fn next_due_of(&self, whose: Whose<'_>) -> Result<Option<Millis>, StoreError> {
+        let (of, peer) = query::of(whose);
+        let sql = format!(
+            "SELECT min(due_at) FROM (SELECT min(due_at) AS due_at FROM recipients \
+             WHERE due_at IS NOT NULL AND {of} UNION ALL SELECT min(due_at) FROM reports WHERE {of})"
+        );
         self.read(|connection| {
             connection
-                .prepare_cached(
-                    "SELECT min(due_at) FROM (SELECT min(due_at) AS due_at FROM recipients \
-                     WHERE due_at IS NOT NULL UNION ALL SELECT min(due_at) FROM reports)",
-                )?
-                .query_row([], |row| row.get(0))
+                .prepare_cached(&sql)?
+                .query_row([peer], |row| row.get(0))
+        })
+    }
+
+    fn report_by_transaction(&self, id: &str) -> Result<Option<ReportRow>, StoreError> {
+        let sql = format!("SELECT {REPORT} FROM reports WHERE transaction_id = ?1");
+        self.read(|connection| {
+            connection
+                .prepare_cached(&sql)?
+                .query_row([id], query::report)
+                .optional()
         })
     }
 
@@ -306,8 +325,9 @@ fn insert(connection: &Connection, s: &Submission, body: Option<&Bytes>) -> Resu
             .prepare_cached(
                 "INSERT INTO messages (id, sender, transaction_id, content_hash, accepted_at, \
                  expires_at, delivery_report, read_report, sender_visible, class, size, subject, \
-                 has_body, waiting, octets, content) \
-                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, 1, ?13, ?14, ?15)",
+                 has_body, waiting, octets, content, origin_peer, origin_id, origin_for_user) \
+                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, 1, ?13, ?14, ?15, \
+                 ?16, ?17, ?18)",
             )?
             .execute(params![
                 s.id,
@@ -325,14 +345,17 @@ fn insert(connection: &Connection, s: &Submission, body: Option<&Bytes>) -> Resu
                 i64::try_from(s.recipients.len()).unwrap_or(i64::MAX),
                 octets,
                 s.content,
+                s.origin.as_ref().map(|origin| &origin.peer),
+                s.origin.as_ref().map(|origin| &origin.message_id),
+                s.origin.as_ref().map(|origin| origin.for_user),
             ])?;
         for recipient in &s.recipients {
             let hash: [u8; 32] = Sha256::digest(recipient.token.as_bytes()).into();
             connection
                 .prepare_cached(
                     "INSERT INTO recipients (message_id, address, role, token, token_hash, \
-                     transaction_id, state, attempts, due_at, fence) \
-                     VALUES (?1, ?2, ?3, ?4, ?5, ?6, 'queued', 0, ?7, 0)",
+                     transaction_id, state, attempts, due_at, fence, peer) \
+                     VALUES (?1, ?2, ?3, ?4, ?5, ?6, 'queued', 0, ?7, 0, ?8)",
                 )?
                 .execute(params![
                     s.id,
@@ -342,6 +365,7 @@ fn insert(connection: &Connection, s: &Submission, body: Option<&Bytes>) -> Resu
                     hash,
                     recipient.transaction_id,
                     s.deliver_at,
+                    recipient.peer,
                 ])?;
         }
         event(
@@ -371,15 +395,18 @@ fn insert(connection: &Connection, s: &Submission, body: Option<&Bytes>) -> Resu
 /// Reports come first, but no more than half: neither kind of work can keep the other waiting.
 fn lease(
     connection: &Connection,
+    (of, peer): &(&str, Option<String>),
     now: Millis,
     most: i64,
     until: Millis,
 ) -> rusqlite::Result<Vec<Lease>> {
     let half = most.saturating_add(1) / 2;
-    let sql = format!("SELECT {REPORT} FROM reports WHERE due_at <= ?1 ORDER BY due_at LIMIT ?2");
+    let sql = format!(
+        "SELECT {REPORT} FROM reports WHERE {of} AND due_at <= ?2 ORDER BY due_at LIMIT ?3"
+    );
     let mut reports = connection
         .prepare_cached(&sql)?
-        .query_map(params![now, half], query::report)?
+        .query_map(params![peer, now, half], query::report)?
         .collect::<rusqlite::Result<Vec<_>>>()?;
     let mut take = connection.prepare_cached(
         "UPDATE reports SET due_at = ?2, fence = fence + 1, leased = 1 WHERE id = ?1 \
@@ -391,11 +418,11 @@ fn lease(
     let rest = most.saturating_sub(i64::try_from(reports.len()).unwrap_or(most));
     let sql = format!(
         "SELECT {MESSAGE}, {RECIPIENT} FROM recipients r JOIN messages m ON m.id = r.message_id \
-         WHERE r.due_at <= ?1 ORDER BY r.due_at LIMIT ?2"
+         WHERE {of} AND due_at <= ?2 ORDER BY due_at LIMIT ?3"
     );
     let mut recipients = connection
         .prepare_cached(&sql)?
-        .query_map(params![now, rest], |row| {
+        .query_map(params![peer, now, rest], |row| {
             Ok((
                 query::message(row)?,
                 query::recipient(row, MESSAGE_COLUMNS)?,
@@ -523,15 +550,17 @@ fn purge(
 fn add_report(connection: &Connection, report: &NewReport) -> rusqlite::Result<()> {
     connection
         .prepare_cached(
-            "INSERT INTO reports (message_id, address, pdu, due_at, expires_at, attempts, fence) \
-             VALUES (?1, ?2, ?3, ?4, ?5, 0, 0)",
+            "INSERT INTO reports (message_id, address, pdu, due_at, expires_at, attempts, fence, \
+             peer, transaction_id) VALUES (?1, ?2, ?3, ?4, ?5, 0, 0, ?6, ?7)",
         )?
         .execute(params![
             report.message_id,
             report.address,
             report.pdu,
             report.due_at,
-            report.expires_at
+            report.expires_at,
+            report.peer,
+            report.transaction_id
         ])
         .map(|_| ())
 }
