@@ -48,7 +48,11 @@ pub(super) async fn handle(
     let device = capabilities(&head.headers);
     let answer = match head.method {
         Method::GET => match path.rsplit_once("/m/") {
-            Some((_, token)) => fetch(edge, token.to_owned(), from, device).await,
+            Some((_, token)) => fetch(edge, token.to_owned(), from, device, false).await,
+            None if path.contains("/b/") => {
+                let token = path.rsplit_once("/b/").map_or("", |(_, token)| token);
+                fetch(edge, token.to_owned(), from, device, true).await
+            }
             None => plain(StatusCode::NOT_FOUND, "There is nothing here"),
         },
         Method::POST => match read(edge, body).await {
@@ -112,10 +116,17 @@ async fn fetch(
     token: String,
     from: Option<Msisdn>,
     device: Vec<(String, String)>,
+    boxed: bool,
 ) -> Answer {
     let worker = edge.clone();
     blocking(move || {
         remember(&worker, from.as_ref(), &device);
+        if boxed {
+            return match worker.relay.retrieve_boxed(&token, &device) {
+                Some(octets) => message(octets),
+                None => plain(StatusCode::NOT_FOUND, "There is nothing here"),
+            };
+        }
         match worker.relay.retrieve(&token, &device) {
             Retrieved::Conf(octets) => message(octets),
             Retrieved::Unknown => plain(StatusCode::NOT_FOUND, "There is nothing here"),
@@ -160,7 +171,14 @@ fn answer(edge: &Edge, octets: &Bytes, from: Option<&Msisdn>) -> Answer {
     };
     match pdu.pdu_type {
         PduType::SendReq => conf(&relay.submit(octets, &pdu, from)),
-        PduType::NotifyRespInd | PduType::AcknowledgeInd | PduType::ReadRecInd => {
+        PduType::ForwardReq => conf(&relay.forward(&pdu, from)),
+        PduType::DeleteReq | PduType::MboxDeleteReq => conf(&relay.delete(&pdu, from)),
+        PduType::MboxStoreReq | PduType::MboxUploadReq => conf(&relay.store_in_box(&pdu, from)),
+        PduType::MboxViewReq => conf(&relay.view_box(&pdu, from)),
+        PduType::NotifyRespInd
+        | PduType::AcknowledgeInd
+        | PduType::ReadRecInd
+        | PduType::CancelConf => {
             match relay.respond(&pdu, from) {
                 // Some phones hang where there is a body.
                 Ok(_) => Response::default(),

@@ -21,6 +21,7 @@ mod container_sound;
 mod crash;
 mod generate;
 mod h263;
+mod hostile;
 mod image;
 mod image_hostile;
 mod mime;

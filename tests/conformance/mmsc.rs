@@ -66,6 +66,11 @@ impl Server {
         }
     }
 
+    /// Number of the process.
+    pub(crate) fn id(&self) -> u32 {
+        self.child.id()
+    }
+
     /// Whether the process runs.
     pub(crate) fn is_alive(&mut self) -> bool {
         self.child.try_wait().unwrap().is_none()
@@ -360,7 +365,9 @@ fn what_is_wrong_is_said_in_the_words_of_the_standard() {
     forward.headers.add(Field::To, to);
     let location = HeaderValue::Text("http://a/m/1".to_owned());
     forward.headers.add(Field::ContentLocation, location);
-    assert_eq!(status(post(server.mm1, ALICE, &forward)), 0x88);
+    assert_eq!(status(post(server.mm1, ALICE, &forward)), 0xE4);
+    let descr = response(PduType::MboxDescr, "t5");
+    assert_eq!(status(post(server.mm1, ALICE, &descr)), 0x88);
     let gone = fetch(server.mm1, &format!("http://mmsc/m/{}", "0".repeat(32)), "");
     assert_eq!(gone.headers.token(Field::RetrieveStatus), Some(0xE2));
     let code = |head: &str| exchange(server.mm1, head, &[]).map(|(status, _)| status);

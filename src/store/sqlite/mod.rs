@@ -4,6 +4,7 @@
 //! One thread writes, so that many callers share one sync; a few connections read beside it. Another
 //! moves what was committed from the log to the database, so that no caller waits for that.
 
+mod boxes;
 mod checkpoint;
 mod query;
 mod schema;

@@ -104,7 +104,8 @@ CREATE INDEX messages_with_body ON messages (closed_at)
 CREATE TABLE box (
   id INTEGER PRIMARY KEY,
   owner TEXT NOT NULL,
-  location TEXT NOT NULL UNIQUE,
+  token TEXT NOT NULL,
+  hash BLOB NOT NULL UNIQUE,
   message_id TEXT,
   state INTEGER NOT NULL,
   flags TEXT NOT NULL,
