@@ -171,7 +171,7 @@ fn answer(edge: &Edge, octets: &Bytes, from: Option<&Msisdn>) -> Answer {
     };
     match pdu.pdu_type {
         PduType::SendReq => conf(&relay.submit(octets, &pdu, from)),
-        PduType::ForwardReq => conf(&relay.forward(&pdu, from)),
+        PduType::ForwardReq => conf(&relay.pass_on(&pdu, from)),
         PduType::DeleteReq | PduType::MboxDeleteReq => conf(&relay.delete(&pdu, from)),
         PduType::MboxStoreReq | PduType::MboxUploadReq => conf(&relay.store_in_box(&pdu, from)),
         PduType::MboxViewReq => conf(&relay.view_box(&pdu, from)),

@@ -47,10 +47,10 @@ impl Relay {
     /// Takes an M-Forward.req in: the message behind its Content-Location goes to others, without
     /// its recipient having fetched it. It still waits for him.
     #[must_use]
-    pub fn forward(&self, pdu: &Pdu, from: Option<&Msisdn>) -> Pdu {
+    pub fn pass_on(&self, pdu: &Pdu, from: Option<&Msisdn>) -> Pdu {
         let version = Version::of(pdu);
         let mut conf = answer(PduType::ForwardConf, pdu, version);
-        let (response, text, id) = match self.try_forward(pdu, from, version) {
+        let (response, text, id) = match self.try_pass_on(pdu, from, version) {
             Ok((id, None)) => (Response::Ok, None, Some(id)),
             Ok((id, Some(text))) => (Response::PartialSuccess, Some(text), Some(id)),
             Err(Refusal(response, text)) => (response, Some(text), None),
@@ -66,7 +66,7 @@ impl Relay {
         conf
     }
 
-    fn try_forward(
+    fn try_pass_on(
         &self,
         pdu: &Pdu,
         from: Option<&Msisdn>,
@@ -325,11 +325,11 @@ mod tests {
         let forward = request(PduType::ForwardReq, &[&url]);
         let (bob, stranger) = (number("+15550000002"), number("+15550000066"));
         for (from, want) in [(None, 0xE3), (Some(&stranger), 0xE4)] {
-            let conf = bench.relay.forward(&forward, from);
+            let conf = bench.relay.pass_on(&forward, from);
             assert_eq!(status(&conf), Some(want));
             bench.octets(&conf);
         }
-        let conf = bench.relay.forward(&forward, Some(&bob));
+        let conf = bench.relay.pass_on(&forward, Some(&bob));
         assert_eq!(
             (conf.pdu_type, status(&conf)),
             (PduType::ForwardConf, Some(0x80))
@@ -349,7 +349,7 @@ mod tests {
         assert_eq!(recipients[0].state, DeliveryState::Queued, "it still waits");
         let nowhere = request(PduType::ForwardReq, &["http://mms.example/x"]);
         assert_eq!(
-            status(&bench.relay.forward(&nowhere, Some(&bob))),
+            status(&bench.relay.pass_on(&nowhere, Some(&bob))),
             Some(0xE4)
         );
     }
@@ -364,7 +364,7 @@ mod tests {
         let (_, recipients) = bench.store.message(&id).unwrap().unwrap();
         let url = format!("http://mms.example/m/{}", recipients[0].token);
         let forward = request(PduType::ForwardReq, &[&url]);
-        let conf = bench.relay.forward(&forward, Some(&number("+15550000002")));
+        let conf = bench.relay.pass_on(&forward, Some(&number("+15550000002")));
         assert_eq!(status(&conf), Some(0xE1));
         assert_eq!(bench.store.page().unwrap().messages, 1);
     }

@@ -85,7 +85,7 @@ impl Relay {
             Some(sender) => self.keep(sender, &pdu.headers, pdu, Some(id), SENT),
             None => Err(Stored::Denied),
         };
-        self.tell(conf, kept);
+        self.say_stored(conf, kept);
     }
 
     /// Takes an M-Mbox-Store.req or M-Mbox-Upload.req in. The first puts a message that waits into
@@ -103,11 +103,11 @@ impl Relay {
             (Some(from), PduType::MboxUploadReq) => self.upload(pdu, from),
             (Some(from), _) => self.store_waiting(pdu, from),
         };
-        self.tell(&mut conf, kept);
+        self.say_stored(&mut conf, kept);
         conf
     }
 
-    fn tell(&self, conf: &mut Pdu, kept: Result<String, Stored>) {
+    fn say_stored(&self, conf: &mut Pdu, kept: Result<String, Stored>) {
         let (status, location) = match kept {
             Ok(token) => (Stored::Success, Some(self.box_url(&token))),
             Err(status) => (status, None),

@@ -128,7 +128,7 @@ impl Server {
         let flag = stopping.clone();
         let dispatcher = std::thread::Builder::new()
             .name("dispatcher".to_owned())
-            .spawn(move || dispatch(&relay, notifier.as_ref(), &woken, &flag))
+            .spawn(move || dispatch(&relay, notifier.as_ref(), woken, &flag))
             .map_err(StartError::System)?;
         Ok(Self {
             mm1,
@@ -211,7 +211,7 @@ fn address(listener: &TcpListener) -> Result<SocketAddr, StartError> {
 
 /// Does what is due until the server stops, on several threads, so that a push that hangs keeps only
 /// those waiting that were leased with it.
-fn dispatch(relay: &Relay, notifier: &dyn Notifier, woken: &Receiver<()>, stopping: &AtomicBool) {
+fn dispatch(relay: &Relay, notifier: &dyn Notifier, woken: Receiver<()>, stopping: &AtomicBool) {
     let woken = Mutex::new(woken);
     std::thread::scope(|scope| {
         for first in [true, false] {
@@ -225,7 +225,7 @@ fn dispatch(relay: &Relay, notifier: &dyn Notifier, woken: &Receiver<()>, stoppi
 fn dispatch_beside(
     relay: &Relay,
     notifier: &dyn Notifier,
-    woken: &Mutex<&Receiver<()>>,
+    woken: &Mutex<Receiver<()>>,
     stopping: &AtomicBool,
     first: bool,
 ) {
