@@ -30,6 +30,13 @@ impl Identity {
             .insert(Sha256::digest(token.as_bytes()).into(), number);
     }
 
+    /// Whether requests from an address are those of a gateway.
+    #[must_use]
+    pub fn is_gateway(&self, peer: IpAddr) -> bool {
+        let peer = peer.to_canonical();
+        self.gateways.iter().any(|network| network.holds(peer))
+    }
+
     /// Who sent a request from `peer` to `path`. The token counts first, then the header of a
     /// trusted gateway, then the address.
     #[must_use]

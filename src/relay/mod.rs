@@ -9,8 +9,11 @@ pub mod delivery;
 mod dispatch;
 pub mod foreign;
 mod foresight;
+mod forward;
+mod mbox;
 mod network;
 mod notification;
+mod policy;
 mod report;
 mod respond;
 mod retrieve;
@@ -29,7 +32,9 @@ use crate::mms::address::Msisdn;
 use crate::store::{self, DeliveryState, Millis, RecipientRow, Store, StoreError};
 
 pub use address::Numbering;
+pub use forward::Cancelled;
 pub use network::Network;
+pub use policy::{Policy, Rate};
 pub use retrieve::Retrieved;
 pub use retry::Retry;
 pub use route::{Plmn, Route, Routes};
@@ -62,6 +67,12 @@ pub struct Terms {
     pub keep_body: Millis,
     /// How long the rows of a message are kept after that.
     pub keep_trace: Millis,
+    /// Who may send, to whom, and how much.
+    pub policy: Policy,
+    /// Messages in the box of a subscriber at most; 0 where there are no boxes.
+    pub box_messages: u64,
+    /// Octets in the box of a subscriber at most.
+    pub box_bytes: u64,
 }
 
 /// Milliseconds of an hour.
@@ -80,6 +91,9 @@ impl Default for Terms {
             duplicates: 24 * HOUR,
             keep_body: HOUR,
             keep_trace: 30 * 24 * HOUR,
+            policy: Policy::default(),
+            box_messages: 100,
+            box_bytes: 20 << 20,
         }
     }
 }
@@ -251,6 +265,7 @@ pub struct Relay {
     terms: Terms,
     limits: crate::Limits,
     peers: Peers,
+    gate: policy::Gate,
 }
 
 /// How peers are reached and dealt with.
@@ -278,6 +293,7 @@ impl Relay {
             terms,
             limits,
             peers: Peers::default(),
+            gate: policy::Gate::default(),
         }
     }
 

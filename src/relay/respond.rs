@@ -35,8 +35,31 @@ impl Relay {
                 Some(0x84) => self.answered(pdu, from, Event::Unrecognised, "unrecognised"),
                 _ => Ok(false),
             },
+            PduType::CancelConf => self.recalled(pdu, from),
             _ => Ok(false),
         }
+    }
+
+    /// M-Cancel.conf: a phone that was asked to delete a message says what it did.
+    fn recalled(&self, pdu: &Pdu, from: Option<&Msisdn>) -> Result<bool, StoreError> {
+        let Some(id) = pdu.transaction_id() else {
+            return Ok(false);
+        };
+        let Some((message, recipient)) = self.store.by_transaction(id)? else {
+            return Ok(false);
+        };
+        if !is(&recipient, from) {
+            return Ok(false);
+        }
+        let done = pdu.headers.token(Field::CancelStatus) == Some(0x80);
+        self.store.record(&store::Event {
+            message_id: message.id,
+            recipient: Some(recipient.id),
+            at: self.surroundings.now(),
+            what: "cancel-answered".to_owned(),
+            detail: if done { "done" } else { "not understood" }.to_owned(),
+        })?;
+        Ok(true)
     }
 
     fn answered(

@@ -14,7 +14,7 @@ use crate::mms::{
 use crate::store::{self, DeliveryState, MessageRow, RecipientRow, StoreError};
 
 /// Digits of a token.
-const TOKEN: usize = 32;
+pub(super) const TOKEN: usize = 32;
 /// A change by somebody else is read again this often.
 const READS: usize = 4;
 
@@ -38,7 +38,7 @@ const NOT_FOUND: u8 = 0xE2;
 const UNSUPPORTED: u8 = 0xE3;
 
 /// Headers of a submission that its recipients see.
-const SHOWN: [Field; 13] = [
+pub(super) const SHOWN: [Field; 15] = [
     Field::To,
     Field::Cc,
     Field::Subject,
@@ -52,6 +52,8 @@ const SHOWN: [Field; 13] = [
     Field::AuxApplicInfo,
     Field::ContentClass,
     Field::DrmContent,
+    Field::PreviouslySentBy,
+    Field::PreviouslySentDate,
 ];
 
 impl Relay {
@@ -72,10 +74,9 @@ impl Relay {
 
     fn try_retrieve(&self, token: &str, headers: &[(String, String)]) -> Result<Pdu, Refusal> {
         let unavailable = |_| Refusal(TRANSIENT, "The message cannot be read now; try again later");
-        let hash = Sha256::digest(token.to_ascii_lowercase().as_bytes()).into();
         let (row, recipient) = self
             .store
-            .by_token(&hash)
+            .by_token(&hash(token))
             .map_err(unavailable)?
             .ok_or(Refusal(NOT_FOUND, "The message is not here any more"))?;
         if !self.may_fetch(&row, &recipient) {
@@ -138,7 +139,7 @@ impl Relay {
 
     /// Whether a message may be handed out. One that was fetched in time may be fetched again, as
     /// long as it is there: its acknowledgement may have been lost.
-    fn may_fetch(&self, message: &MessageRow, recipient: &RecipientRow) -> bool {
+    pub(super) fn may_fetch(&self, message: &MessageRow, recipient: &RecipientRow) -> bool {
         use DeliveryState as S;
         if recipient.peer.is_some() {
             return false;
@@ -193,7 +194,7 @@ impl Relay {
         self.advance(message, &recipient, event, what, detail.to_owned())
     }
 
-    fn refusal(&self, status: u8, text: &str) -> Vec<u8> {
+    pub(super) fn refusal(&self, status: u8, text: &str) -> Vec<u8> {
         let mut conf = Pdu::new(PduType::RetrieveConf);
         let date = HeaderValue::Date(seconds(self.surroundings.now()));
         conf.headers.add(Field::Date, date);
@@ -242,6 +243,11 @@ pub(super) fn outgoing(original: Message, row: &MessageRow, recipient: &Recipien
         headers,
         body: original.body,
     }
+}
+
+/// What a token is looked up by: the time that takes tells nothing about the tokens there are.
+pub(super) fn hash(token: &str) -> [u8; 32] {
+    Sha256::digest(token.to_ascii_lowercase().as_bytes()).into()
 }
 
 /// What stands for the body of a message. One that was accepted before bodies were hashed is like no

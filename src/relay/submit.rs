@@ -18,7 +18,7 @@ const LONGEST_EXPIRY: Millis = 0xFF_FFFF * 1_000;
 const DRAWS: usize = 3;
 
 /// Why a submission is refused, and what the phone is told.
-struct Refusal(Response, String);
+pub(super) struct Refusal(pub(super) Response, pub(super) String);
 
 /// The recipients of a submission.
 #[derive(Default)]
@@ -46,8 +46,8 @@ impl Relay {
     /// the message.
     #[must_use]
     pub fn submit(&self, octets: &Bytes, pdu: &Pdu, sender: Option<&Msisdn>) -> Pdu {
-        let version = Version(pdu.headers.token(Field::MmsVersion).unwrap_or(0x90));
-        let mut conf = answer(pdu.transaction_id().unwrap_or(""), version);
+        let version = Version::of(pdu);
+        let mut conf = answer(PduType::SendConf, pdu, version);
         let (response, text, id) = match self.try_submit(octets, pdu, sender, version) {
             Ok((id, None)) => (Response::Ok, None, Some(id)),
             Ok((id, Some(text))) => (Response::PartialSuccess, Some(text), Some(id)),
@@ -59,13 +59,10 @@ impl Relay {
             add_text(&mut conf, Field::ResponseText, text);
         }
         if let Some(id) = id {
+            if pdu.headers.flag(Field::Store) == Some(true) {
+                self.keep_copy(&mut conf, pdu, sender, &id);
+            }
             conf.headers.add(Field::MessageId, HeaderValue::Text(id));
-        }
-        if pdu.headers.flag(Field::Store) == Some(true) {
-            conf.headers
-                .add(Field::StoreStatus, HeaderValue::Token(0xE0));
-            let text = "There is no message box here".to_owned();
-            add_text(&mut conf, Field::StoreStatusText, text);
         }
         conf
     }
@@ -74,7 +71,7 @@ impl Relay {
     /// `transaction_id` is what could be made out of them.
     #[must_use]
     pub fn refuse(&self, transaction_id: &str, error: &DecodeError) -> Pdu {
-        let mut conf = answer(transaction_id, Version::OURS);
+        let mut conf = blank(PduType::SendConf, transaction_id, Version::OURS);
         let response = match error.kind {
             DecodeErrorKind::UnsupportedVersion(_) | DecodeErrorKind::UnknownMessageType(_) => {
                 Response::Unsupported
@@ -90,8 +87,8 @@ impl Relay {
     /// The answer to a request that is understood and not served here.
     #[must_use]
     pub fn refuse_kind(&self, pdu: &Pdu) -> Pdu {
-        let version = Version(pdu.headers.token(Field::MmsVersion).unwrap_or(0x90));
-        let mut conf = answer(pdu.transaction_id().unwrap_or(""), version);
+        let version = Version::of(pdu);
+        let mut conf = answer(PduType::SendConf, pdu, version);
         let status = HeaderValue::Token(Response::Unsupported.octet(version));
         conf.headers.add(Field::ResponseStatus, status);
         let text = format!("{} is not served here", pdu.pdu_type.name());
@@ -100,7 +97,7 @@ impl Relay {
     }
 
     /// The id of the message, and a word on those recipients who will not get it.
-    fn try_submit(
+    pub(super) fn try_submit(
         &self,
         octets: &Bytes,
         pdu: &Pdu,
@@ -112,6 +109,9 @@ impl Relay {
             let text = "The network did not say who is sending";
             return refuse(Response::SendingAddressUnresolved, text);
         };
+        if !self.terms.policy.may_send(sender) {
+            return refuse(Response::ServiceDenied, "You may not send messages here");
+        }
         let Some(transaction_id) = pdu.transaction_id().filter(|id| !id.is_empty()) else {
             return refuse(Response::MessageFormatCorrupt, "There is no transaction id");
         };
@@ -142,6 +142,7 @@ impl Relay {
             return refuse(Response::SendingAddressUnresolved, text);
         }
         let now = self.surroundings.now();
+        self.hold(sender, recipients.len(), now)?;
         let expires_at = self.expires_at(&pdu.headers, now);
         let deliver_at = match pdu.headers.get(Field::DeliveryTime) {
             Some(HeaderValue::Time(time)) => instant(*time, now).max(now),
@@ -175,6 +176,21 @@ impl Relay {
             .store_submission(submission, &recipients, octets)
             .map_err(|text| Refusal(Response::TransientFailure, text))?;
         Ok((id, foreign))
+    }
+
+    /// Holds a subscriber to his rate.
+    fn hold(&self, sender: &Msisdn, recipients: usize, now: Millis) -> Result<(), Refusal> {
+        let Some(rate) = self.terms.policy.rate else {
+            return Ok(());
+        };
+        self.gate
+            .pass(sender, recipients, rate, now)
+            .map_err(|wait| {
+                let seconds = wait.saturating_add(999) / 1_000;
+                let s = if seconds == 1 { "" } else { "s" };
+                let text = format!("You send too fast; try again in {seconds} second{s}");
+                Refusal(Response::TransientFailure, text)
+            })
     }
 
     /// Draws the random numbers of a submission and gives it to the store; where that fails, what
@@ -249,6 +265,12 @@ impl Relay {
                 return Err(Refusal(Response::ContentNotAccepted, text));
             }
             let (number, peer) = match self.route(text) {
+                Route::Local(number) | Route::Foreign(number, _)
+                    if !self.terms.policy.may_receive(&number) =>
+                {
+                    foreign.push(format!("{number} takes no messages"));
+                    continue;
+                }
                 Route::Local(number) => (number, None),
                 Route::Foreign(number, peer) => (number, Some(peer)),
                 Route::Nowhere(why) => {
@@ -287,8 +309,13 @@ fn message_id(now: Millis, random: &[u8; 32]) -> String {
     hex(time) + &hex(random)
 }
 
-fn answer(transaction_id: &str, version: Version) -> Pdu {
-    let mut conf = Pdu::new(PduType::SendConf);
+/// The beginning of an answer to a PDU.
+pub(super) fn answer(kind: PduType, pdu: &Pdu, version: Version) -> Pdu {
+    blank(kind, pdu.transaction_id().unwrap_or(""), version)
+}
+
+fn blank(kind: PduType, transaction_id: &str, version: Version) -> Pdu {
+    let mut conf = Pdu::new(kind);
     conf.headers
         .set(Field::MmsVersion, HeaderValue::Token(version.answer()));
     let id = HeaderValue::Text(transaction_id.to_owned());
@@ -296,7 +323,7 @@ fn answer(transaction_id: &str, version: Version) -> Pdu {
     conf
 }
 
-fn add_text(conf: &mut Pdu, field: Field, text: String) {
+pub(super) fn add_text(conf: &mut Pdu, field: Field, text: String) {
     let value = HeaderValue::Encoded(EncodedString::new(text));
     conf.headers.add(field, value);
 }

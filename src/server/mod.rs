@@ -9,9 +9,9 @@ mod peers;
 mod surroundings;
 
 use std::net::{SocketAddr, TcpListener};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
@@ -31,9 +31,9 @@ use surroundings::System;
 
 /// How long requests that have begun may take to end once the server stops.
 const DRAIN: Duration = Duration::from_secs(30);
-/// How often what is kept no longer is deleted, and the longest sleep.
+/// How often what is kept no longer is deleted.
 const TIDY: Duration = Duration::from_secs(60);
-/// Pause after the store failed.
+/// Longest sleep of those who do what is due, and their pause after the store failed.
 const PAUSE: Duration = Duration::from_secs(1);
 
 /// A service centre that runs.
@@ -167,7 +167,7 @@ impl Server {
         let flag = stopping.clone();
         let dispatcher = std::thread::Builder::new()
             .name("dispatcher".to_owned())
-            .spawn(move || dispatch(&relay, notifier.as_ref(), &woken, &flag))
+            .spawn(move || dispatch(&relay, notifier.as_ref(), woken, &flag))
             .map_err(StartError::System)?;
         Ok(Self {
             mm1,
@@ -268,13 +268,31 @@ fn address(listener: &TcpListener) -> Result<SocketAddr, StartError> {
     listener.local_addr().map_err(StartError::System)
 }
 
-/// Does what is due until the server stops.
-fn dispatch(relay: &Relay, notifier: &dyn Notifier, woken: &Receiver<()>, stopping: &AtomicBool) {
+/// Does what is due until the server stops, on several threads, so that a push that hangs keeps only
+/// those waiting that were leased with it.
+fn dispatch(relay: &Relay, notifier: &dyn Notifier, woken: Receiver<()>, stopping: &AtomicBool) {
+    let woken = Mutex::new(woken);
+    std::thread::scope(|scope| {
+        for first in [true, false] {
+            let woken = &woken;
+            scope.spawn(move || dispatch_beside(relay, notifier, woken, stopping, first));
+        }
+    });
+}
+
+/// The work of one of them. The `first` also deletes what is kept no longer.
+fn dispatch_beside(
+    relay: &Relay,
+    notifier: &dyn Notifier,
+    woken: &Mutex<Receiver<()>>,
+    stopping: &AtomicBool,
+    first: bool,
+) {
     let clock = System::clock();
     let mut tidied: Option<Instant> = None;
     while !stopping.load(Ordering::Relaxed) {
         let done = relay.run_due(notifier).and_then(|done| {
-            if tidied.is_none_or(|at| at.elapsed() >= TIDY) {
+            if first && tidied.is_none_or(|at| at.elapsed() >= TIDY) {
                 tidied = Some(Instant::now());
                 relay.purge()?;
                 relay.run_strays()?;
@@ -285,16 +303,18 @@ fn dispatch(relay: &Relay, notifier: &dyn Notifier, woken: &Receiver<()>, stoppi
             Ok((1.., _)) => continue,
             Ok((0, Some(due))) => {
                 let left = due.saturating_sub(clock.now()).max(1);
-                Duration::from_millis(u64::try_from(left).unwrap_or(1)).min(TIDY)
+                Duration::from_millis(u64::try_from(left).unwrap_or(1)).min(PAUSE)
             }
-            Ok((0, None)) => TIDY,
+            Ok((0, None)) => PAUSE,
             Err(error) => {
                 eprintln!("remold: {error}; trying again");
                 PAUSE
             }
         };
+        // One of them listens; the other takes over as soon as that one has work.
+        let listening = woken.lock().unwrap_or_else(PoisonError::into_inner);
         if matches!(
-            woken.recv_timeout(pause),
+            listening.recv_timeout(pause),
             Err(RecvTimeoutError::Disconnected)
         ) {
             return;

@@ -14,9 +14,9 @@
 use sha2::{Digest, Sha256};
 
 use super::{
-    Accepted, Change, DeliveryState, Event, Lease, MessageRow, Millis, NewRecipient, NewReport,
-    Origin, RecipientRow, ReportChange, ReportRow, Role, Store, StoreError, Submission, Whose,
-    Work,
+    Accepted, BoxEntry, Change, DeliveryState, Event, Lease, MessageRow, Millis, NewRecipient,
+    NewReport, Origin, Quota, RecipientRow, ReportChange, ReportRow, Role, Settlement, Store,
+    StoreError, Submission, Whose, Work,
 };
 
 /// One promise.
@@ -45,6 +45,8 @@ pub const CHECKS: &[Check] = &[
     check("bodies-go-when-nobody-waits", bodies_go_when_nobody_waits),
     check("devices-are-remembered", devices_are_remembered),
     check("peers-have-work-of-their-own", peers_have_work_of_their_own),
+    check("boxes-keep-and-refuse", boxes_keep_and_refuse),
+    check("what-ends-together-ends", what_ends_together_ends),
     check("many-at-once", many_at_once),
 ];
 
@@ -354,6 +356,60 @@ fn peers_have_work_of_their_own(open: &mut dyn FnMut() -> Box<dyn Store>) {
         .settle(&to(&now[1], DeliveryState::Retrieved, None))
         .unwrap();
     assert_eq!(store.purge(9_000, 0), Ok(0), "one of ours still waits");
+}
+
+fn boxes_keep_and_refuse(open: &mut dyn FnMut() -> Box<dyn Store>) {
+    let entry = |number: u8, owner: &str| BoxEntry {
+        owner: owner.to_owned(),
+        token: format!("{number:032x}"),
+        message_id: None,
+        state: 0x80,
+        flags: vec!["a".to_owned(), "b".to_owned()],
+        stored_at: i64::from(number),
+        size: 10,
+    };
+    let hash = |number: u8| Sha256::digest(format!("{number:032x}").as_bytes()).into();
+    let quota = Quota {
+        messages: 3,
+        octets: 25,
+    };
+    let store = open();
+    let put = |number, owner| store.box_put(&entry(number, owner), &"ten octets".into(), quota);
+    assert_eq!(put(1, "+1"), Ok(true));
+    assert_eq!(put(2, "+1"), Ok(true));
+    assert_eq!(put(3, "+1"), Ok(false), "25 octets are full");
+    assert_eq!(put(4, "+2"), Ok(true), "another box");
+    let mut changed = entry(2, "+1");
+    changed.state = 0x81;
+    changed.flags.clear();
+    assert_eq!(store.box_change(&changed), Ok(true));
+    assert_eq!(store.box_change(&entry(2, "+2")), Ok(false));
+    drop(store);
+    let store = open();
+    assert_eq!(store.box_entries("+1"), Ok(vec![changed, entry(1, "+1")]));
+    let (found, data) = store.box_get(&hash(1)).unwrap().unwrap();
+    assert_eq!((found, data), (entry(1, "+1"), "ten octets".into()));
+    assert_eq!(store.box_delete("+2", &hash(1)), Ok(false));
+    assert_eq!(store.box_delete("+1", &hash(1)), Ok(true));
+    assert_eq!(store.box_get(&hash(1)), Ok(None));
+    assert_eq!(store.box_entries("+1").unwrap().len(), 1);
+}
+
+fn what_ends_together_ends(open: &mut dyn FnMut() -> Box<dyn Store>) {
+    let store = open();
+    let sent = submission(1);
+    store.accept(&sent, &"body".into(), 0).unwrap();
+    let leased = recipients(&store.lease_due(5_000, 9, 50).unwrap());
+    let change = |at: usize| to(&leased[at].1, DeliveryState::Rejected, None);
+    store.settle(&change(0)).unwrap();
+    let all = vec![
+        Settlement::Recipient(change(0)),
+        Settlement::Recipient(change(1)),
+    ];
+    assert_eq!(store.settle_all(all), Ok(1), "the other was faster");
+    let (_, after) = store.message(&sent.id).unwrap().unwrap();
+    assert!(after.iter().all(|r| r.state == DeliveryState::Rejected));
+    assert_eq!(store.settle_all(Vec::new()), Ok(0));
 }
 
 fn many_at_once(open: &mut dyn FnMut() -> Box<dyn Store>) {

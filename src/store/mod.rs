@@ -19,8 +19,9 @@ mod sqlite;
 
 pub use fault::{Faults, Point};
 pub use rows::{
-    Accepted, Change, DeliveryState, Event, Lease, MessageRow, NewRecipient, NewReport, Origin,
-    Page, RecipientRow, ReportChange, ReportRow, Role, Settlement, Submission, Whose, Work,
+    Accepted, BoxEntry, Change, DeliveryState, Event, Lease, MessageRow, NewRecipient, NewReport,
+    Origin, Page, Quota, RecipientRow, ReportChange, ReportRow, Role, Settlement, Submission,
+    Whose, Work,
 };
 pub use sqlite::{Recovery, SqliteStore};
 
@@ -172,6 +173,37 @@ pub trait Store: Send + Sync {
     /// # Errors
     /// Where the store cannot be written.
     fn purge(&self, closed_before: Millis, forget_before: Millis) -> Result<usize, StoreError>;
+
+    /// Puts a message into a box, unless that would hold more than `quota` then. Gives whether it
+    /// did.
+    ///
+    /// # Errors
+    /// Where the store cannot be written.
+    fn box_put(&self, entry: &BoxEntry, data: &Bytes, quota: Quota) -> Result<bool, StoreError>;
+
+    /// What is in a box, newest first.
+    ///
+    /// # Errors
+    /// Where the store cannot be read.
+    fn box_entries(&self, owner: &str) -> Result<Vec<BoxEntry>, StoreError>;
+
+    /// The message of a box whose token has this SHA-256.
+    ///
+    /// # Errors
+    /// Where the store cannot be read.
+    fn box_get(&self, hash: &[u8; 32]) -> Result<Option<(BoxEntry, Bytes)>, StoreError>;
+
+    /// Gives a message of a box the state and flags of `entry`. Gives whether it is there.
+    ///
+    /// # Errors
+    /// Where the store cannot be written.
+    fn box_change(&self, entry: &BoxEntry) -> Result<bool, StoreError>;
+
+    /// Deletes a message of a box. Gives whether it was there.
+    ///
+    /// # Errors
+    /// Where the store cannot be written.
+    fn box_delete(&self, owner: &str, hash: &[u8; 32]) -> Result<bool, StoreError>;
 
     /// How much is there.
     ///

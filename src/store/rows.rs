@@ -356,6 +356,34 @@ pub enum Work {
     Report(ReportRow),
 }
 
+/// A message that a subscriber keeps in his box.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct BoxEntry {
+    /// Number of the subscriber, in its international form.
+    pub owner: String,
+    /// The unguessable end of its URL, in hexadecimal digits.
+    pub token: String,
+    /// The message it is a copy of, where it is one.
+    pub message_id: Option<String>,
+    /// X-Mms-MM-State as its octet.
+    pub state: u8,
+    /// X-Mms-MM-Flags; none holds the end of a line.
+    pub flags: Vec<String>,
+    /// When it was put there.
+    pub stored_at: Millis,
+    /// Octets it takes.
+    pub size: u64,
+}
+
+/// How much one box may hold.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Quota {
+    /// Messages.
+    pub messages: u64,
+    /// Octets of all of them.
+    pub octets: u64,
+}
+
 /// How much a store holds.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Page {

@@ -5,7 +5,6 @@ use bytes::Bytes;
 
 use super::super::delivery::Outcome;
 use super::super::retrieve::number;
-use super::super::submit::{class, content_digest, submission_hash};
 use super::super::{Addressee, Relay, seconds};
 use super::step::Event;
 use super::{
@@ -77,12 +76,12 @@ impl Relay {
             })
             .collect();
         let flag = |field| pdu.headers.flag(field).unwrap_or(false);
-        let content = content_digest(pdu.body.as_ref());
+        let content = super::super::submit::content_digest(pdu.body.as_ref());
         let submission = Submission {
             id: String::new(),
             sender: inbound.from.clone(),
             transaction_id: format!("{} {}", inbound.peer, inbound.transaction_id),
-            content_hash: submission_hash(&pdu, &recipients, &content),
+            content_hash: super::super::submit::submission_hash(&pdu, &recipients, &content),
             content,
             accepted_at: now,
             expires_at,
@@ -90,7 +89,7 @@ impl Relay {
             delivery_report: flag(Field::DeliveryReport) || inbound.system_report,
             read_report: flag(Field::ReadReport),
             sender_visible: pdu.headers.token(Field::SenderVisibility) != Some(0x80),
-            class: class(&pdu.headers),
+            class: super::super::submit::class(&pdu.headers),
             size: u64::try_from(octets.len()).unwrap_or(u64::MAX),
             subject: pdu.headers.text(Field::Subject).map(str::to_owned),
             recipients: Vec::new(),

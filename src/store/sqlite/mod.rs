@@ -4,6 +4,7 @@
 //! One thread writes, so that many callers share one sync; a few connections read beside it. Another
 //! moves what was committed from the log to the database, so that no caller waits for that.
 
+mod boxes;
 mod checkpoint;
 mod query;
 mod schema;
@@ -13,7 +14,7 @@ mod writer;
 use std::collections::HashSet;
 use std::fs::File;
 use std::path::Path;
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::time::Duration;
 
 use rusqlite::{Connection, OpenFlags};
@@ -24,8 +25,9 @@ use super::StoreError;
 use super::bodies::{Bodies, sync_folder};
 use super::fault::{Asked, Faults};
 
-/// Connections that are kept for reading.
-const READERS: usize = 8;
+/// Connections for reading. Opening one takes longer than a hundred reads, so who comes while all
+/// are in use waits for one.
+const READERS: usize = 4;
 /// Statements that each connection keeps prepared: more than there are.
 const STATEMENTS: usize = 64;
 
@@ -34,10 +36,18 @@ pub struct SqliteStore {
     bodies: Bodies,
     writer: Writer,
     _checkpointer: Checkpointer,
-    readers: Mutex<Vec<Connection>>,
+    readers: Mutex<Readers>,
+    returned: Condvar,
     database: std::path::PathBuf,
     /// Held until the store is dropped: no other process writes the same files.
     _lock: File,
+}
+
+/// The connections for reading.
+#[derive(Default)]
+struct Readers {
+    idle: Vec<Connection>,
+    open: usize,
 }
 
 /// What opening a store found to clean up.
@@ -86,7 +96,8 @@ impl SqliteStore {
             bodies,
             writer: Writer::start(connection, checkpointer.trigger(), faults)?,
             _checkpointer: checkpointer,
-            readers: Mutex::new(Vec::new()),
+            readers: Mutex::default(),
+            returned: Condvar::new(),
             database: path,
             _lock: lock,
         };
@@ -98,27 +109,67 @@ impl SqliteStore {
         &self,
         work: impl FnOnce(&Connection) -> rusqlite::Result<T>,
     ) -> Result<T, StoreError> {
-        let pooled = self.readers.lock().ok().and_then(|mut pool| pool.pop());
-        let connection = match pooled {
-            Some(connection) => connection,
-            None => {
-                let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-                let connection =
-                    Connection::open_with_flags(&self.database, flags).map_err(database)?;
-                connection
-                    .busy_timeout(Duration::from_secs(5))
-                    .map_err(database)?;
-                connection.set_prepared_statement_cache_capacity(STATEMENTS);
-                connection
-            }
+        let mut reader = Borrowed {
+            store: self,
+            connection: self.idle(),
         };
-        let result = work(&connection).map_err(database);
-        if let Ok(mut pool) = self.readers.lock()
-            && pool.len() < READERS
-        {
-            pool.push(connection);
+        if reader.connection.is_none() {
+            reader.connection = Some(self.open_reader()?);
         }
-        result
+        match &reader.connection {
+            Some(connection) => work(connection).map_err(database),
+            None => Err(StoreError::Closed),
+        }
+    }
+
+    /// An idle connection, or `None` where the caller may open another.
+    fn idle(&self) -> Option<Connection> {
+        let mut readers = self.readers.lock().unwrap_or_else(PoisonError::into_inner);
+        loop {
+            if let Some(connection) = readers.idle.pop() {
+                return Some(connection);
+            }
+            if readers.open < READERS {
+                readers.open = readers.open.saturating_add(1);
+                return None;
+            }
+            readers = self
+                .returned
+                .wait(readers)
+                .unwrap_or_else(PoisonError::into_inner);
+        }
+    }
+
+    fn open_reader(&self) -> Result<Connection, StoreError> {
+        let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+        let connection = Connection::open_with_flags(&self.database, flags).map_err(database)?;
+        connection
+            .busy_timeout(Duration::from_secs(5))
+            .map_err(database)?;
+        connection.set_prepared_statement_cache_capacity(STATEMENTS);
+        Ok(connection)
+    }
+}
+
+/// A connection that goes back when its reader is done, or its place where it could not be opened.
+struct Borrowed<'a> {
+    store: &'a SqliteStore,
+    connection: Option<Connection>,
+}
+
+impl Drop for Borrowed<'_> {
+    fn drop(&mut self) {
+        let mut readers = self
+            .store
+            .readers
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        match self.connection.take() {
+            Some(connection) => readers.idle.push(connection),
+            None => readers.open = readers.open.saturating_sub(1),
+        }
+        drop(readers);
+        self.store.returned.notify_one();
     }
 }
 

@@ -7,7 +7,7 @@ use crate::store::{DeliveryState, MessageRow, Origin, RecipientRow, ReportRow, R
 /// Columns of `messages` that [`message`] reads.
 pub(super) const MESSAGE: &str = "m.id, m.sender, m.accepted_at, m.expires_at, \
     m.delivery_report, m.read_report, m.sender_visible, m.class, m.size, m.subject, m.has_body, \
-    m.content, m.origin_peer, m.origin_id, m.origin_for_user";
+    m.origin_peer, m.origin_id, m.origin_for_user, m.content";
 /// How many they are: those of a recipient may follow them.
 pub(super) const MESSAGE_COLUMNS: usize = 15;
 /// Columns of `recipients` that [`recipient`] reads.
@@ -30,15 +30,15 @@ pub(super) fn message(row: &Row<'_>) -> rusqlite::Result<MessageRow> {
         size: u64::try_from(row.get::<_, i64>(8)?).unwrap_or(0),
         subject: row.get(9)?,
         has_body: row.get(10)?,
-        content: row.get(11)?,
-        origin: match (row.get(12)?, row.get(13)?) {
+        origin: match (row.get(11)?, row.get(12)?) {
             (Some(peer), Some(message_id)) => Some(Origin {
                 peer,
                 message_id,
-                for_user: row.get::<_, Option<bool>>(14)?.unwrap_or(true),
+                for_user: row.get::<_, Option<bool>>(13)?.unwrap_or(true),
             }),
             _ => None,
         },
+        content: row.get(14)?,
     })
 }
 

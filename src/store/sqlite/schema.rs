@@ -71,34 +71,8 @@ CREATE TABLE devices (
 ) WITHOUT ROWID;
 ";
 
-/// Small bodies in rows, so that many share one sync of the disk, and message boxes.
-const VERSION_2: &str = "
-CREATE TABLE octets (
-  id INTEGER PRIMARY KEY,
-  data BLOB NOT NULL
-);
-ALTER TABLE messages ADD COLUMN octets INTEGER;
-ALTER TABLE messages ADD COLUMN content BLOB;
-ALTER TABLE recipients ADD COLUMN leased INTEGER NOT NULL DEFAULT 0;
-ALTER TABLE reports ADD COLUMN leased INTEGER NOT NULL DEFAULT 0;
-CREATE INDEX messages_with_body ON messages (closed_at)
-  WHERE closed_at IS NOT NULL AND has_body = 1;
-CREATE TABLE box (
-  id INTEGER PRIMARY KEY,
-  owner TEXT NOT NULL,
-  location TEXT NOT NULL UNIQUE,
-  message_id TEXT,
-  state INTEGER NOT NULL,
-  flags TEXT NOT NULL,
-  stored_at INTEGER NOT NULL,
-  size INTEGER NOT NULL,
-  data BLOB NOT NULL
-);
-CREATE INDEX box_by_owner ON box (owner, stored_at);
-";
-
 /// Peers: who a message came from, and who reaches a recipient or gets a report.
-const VERSION_3: &str = "
+const VERSION_2: &str = "
 ALTER TABLE messages ADD COLUMN origin_peer TEXT;
 ALTER TABLE messages ADD COLUMN origin_id TEXT;
 ALTER TABLE messages ADD COLUMN origin_for_user INTEGER;
@@ -113,6 +87,33 @@ DROP INDEX reports_due;
 CREATE INDEX reports_due ON reports (due_at) WHERE peer IS NULL;
 CREATE INDEX reports_of_peers ON reports (peer, due_at) WHERE peer IS NOT NULL;
 CREATE INDEX reports_by_transaction ON reports (transaction_id) WHERE transaction_id IS NOT NULL;
+";
+
+/// Small bodies in rows, so that many share one sync of the disk, and message boxes.
+const VERSION_3: &str = "
+CREATE TABLE octets (
+  id INTEGER PRIMARY KEY,
+  data BLOB NOT NULL
+);
+ALTER TABLE messages ADD COLUMN octets INTEGER;
+ALTER TABLE messages ADD COLUMN content BLOB;
+ALTER TABLE recipients ADD COLUMN leased INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE reports ADD COLUMN leased INTEGER NOT NULL DEFAULT 0;
+CREATE INDEX messages_with_body ON messages (closed_at)
+  WHERE closed_at IS NOT NULL AND has_body = 1;
+CREATE TABLE box (
+  id INTEGER PRIMARY KEY,
+  owner TEXT NOT NULL,
+  token TEXT NOT NULL,
+  hash BLOB NOT NULL UNIQUE,
+  message_id TEXT,
+  state INTEGER NOT NULL,
+  flags TEXT NOT NULL,
+  stored_at INTEGER NOT NULL,
+  size INTEGER NOT NULL,
+  data BLOB NOT NULL
+);
+CREATE INDEX box_by_owner ON box (owner, stored_at);
 ";
 
 /// Brings the store to the version this program knows.

@@ -7,8 +7,8 @@ use sha2::{Digest, Sha256};
 use super::query::{self, MESSAGE, MESSAGE_COLUMNS, RECIPIENT, REPORT};
 use super::{SqliteStore, database};
 use crate::store::{
-    Accepted, Change, Event, Lease, MessageRow, Millis, NewReport, Page, RecipientRow,
-    ReportChange, ReportRow, Settlement, Store, StoreError, Submission, Whose, Work,
+    Accepted, BoxEntry, Change, Event, Lease, MessageRow, Millis, NewReport, Page, Quota,
+    RecipientRow, ReportChange, ReportRow, Settlement, Store, StoreError, Submission, Whose, Work,
 };
 
 /// Octets of a body that is kept in a row rather than in a file. A file has to be synced by itself
@@ -257,6 +257,26 @@ impl Store for SqliteStore {
         }
     }
 
+    fn box_put(&self, entry: &BoxEntry, data: &Bytes, quota: Quota) -> Result<bool, StoreError> {
+        self.put_in_box(entry, data, quota)
+    }
+
+    fn box_entries(&self, owner: &str) -> Result<Vec<BoxEntry>, StoreError> {
+        self.list_box(owner)
+    }
+
+    fn box_get(&self, hash: &[u8; 32]) -> Result<Option<(BoxEntry, Bytes)>, StoreError> {
+        self.read_box(hash)
+    }
+
+    fn box_change(&self, entry: &BoxEntry) -> Result<bool, StoreError> {
+        self.change_in_box(entry)
+    }
+
+    fn box_delete(&self, owner: &str, hash: &[u8; 32]) -> Result<bool, StoreError> {
+        self.delete_in_box(owner, hash)
+    }
+
     fn page(&self) -> Result<Page, StoreError> {
         self.read(|connection| {
             let count = |sql| {
@@ -326,8 +346,8 @@ fn insert(connection: &Connection, s: &Submission, body: Option<&Bytes>) -> Resu
                 "INSERT INTO messages (id, sender, transaction_id, content_hash, accepted_at, \
                  expires_at, delivery_report, read_report, sender_visible, class, size, subject, \
                  has_body, waiting, octets, content, origin_peer, origin_id, origin_for_user) \
-                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, 1, ?13, ?14, ?15, ?16, \
-                 ?17, ?18)",
+                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, 1, ?13, ?14, ?15, \
+                 ?16, ?17, ?18)",
             )?
             .execute(params![
                 s.id,
