@@ -123,9 +123,7 @@ impl ServerCertVerifier for Anybody {
     }
 
     fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
-        self.0
-            .signature_verification_algorithms
-            .supported_schemes()
+        self.0.signature_verification_algorithms.supported_schemes()
     }
 }
 
@@ -621,7 +619,8 @@ mod tests {
                      QUIT";
         let (answers, _) = sent(lines, 1);
         assert_eq!(answers, [Answer::Later("452 full".to_owned())]);
-        let lines = "220 hi\nEHLO\n250 hi\nMAIL\n250 ok\nRCPT\n250 ok\nDATA\n354 go\n.\n552 large\nQUIT";
+        let lines =
+            "220 hi\nEHLO\n250 hi\nMAIL\n250 ok\nRCPT\n250 ok\nDATA\n354 go\n.\n552 large\nQUIT";
         let (answers, _) = sent(lines, 1);
         assert_eq!(answers, [Answer::Never("552 large".to_owned())]);
     }

@@ -442,7 +442,11 @@ impl Forwarder for Courier {
                 let to_system = system
                     .as_deref()
                     .and_then(Mailbox::parse)
-                    .filter(|system| system.as_str().contains('@'))
+                    // One without a domain, or with ours, would not reach the peer.
+                    .filter(|system| match system.as_str().rsplit_once('@') {
+                        Some((_, domain)) => !self.identity.gate.is_ours(domain),
+                        None => false,
+                    })
                     .or_else(|| self.theirs(local));
                 let kind = match to {
                     Request::Forward => "forward",
@@ -543,7 +547,10 @@ fn now() -> u64 {
 fn digest(transaction_id: &str, now: u64) -> String {
     use sha2::Digest;
     let hash = sha2::Sha256::digest(format!("{transaction_id} {now}"));
-    hash.iter().take(8).map(|octet| format!("{octet:02x}")).collect()
+    hash.iter()
+        .take(8)
+        .map(|octet| format!("{octet:02x}"))
+        .collect()
 }
 
 #[cfg(test)]

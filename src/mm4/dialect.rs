@@ -73,9 +73,7 @@ impl Mailbox {
             .bytes()
             .all(|octet| octet.is_ascii_graphic() && !b"<>()[]\\,;:\"".contains(&octet));
         let sound = match text.rsplit_once('@') {
-            Some((local, domain)) => {
-                !local.is_empty() && !local.contains('@') && is_domain(domain)
-            }
+            Some((local, domain)) => !local.is_empty() && !local.contains('@') && is_domain(domain),
             None => !text.is_empty(),
         };
         (plain && sound && text.len() <= LONGEST_ADDRESS).then(|| Self(text.to_owned()))

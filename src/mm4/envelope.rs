@@ -3,8 +3,8 @@
 
 use bytes::Bytes;
 
-pub use super::dialect::{Id, Mailbox, is_domain, number, wire};
 use super::dialect::party;
+pub use super::dialect::{Id, Mailbox, is_domain, number, wire};
 use crate::Limits;
 use crate::mms::address::Msisdn;
 use crate::mms::text::words;
@@ -396,8 +396,7 @@ fn phone_headers(headers: &Headers) -> Headers {
     let mut kept = Headers::new();
     for header in headers {
         if let HeaderName::Field(field) = header.name
-            && (CARRIED.contains(&field)
-                || matches!(field, Field::To | Field::Cc | Field::Date))
+            && (CARRIED.contains(&field) || matches!(field, Field::To | Field::Cc | Field::Date))
         {
             kept.push(header.name.clone(), header.value.clone());
         }

@@ -132,7 +132,12 @@ impl Intake {
             text: res.text.clone(),
         })?;
         // One that nothing waits for is no error: it may have been answered before.
-        Ok(if known { "Ok" } else { "Ok, nothing waits for it" }.to_owned())
+        Ok(if known {
+            "Ok"
+        } else {
+            "Ok, nothing waits for it"
+        }
+        .to_owned())
     }
 
     fn report(

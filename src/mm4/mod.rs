@@ -7,11 +7,11 @@
 //! keeps nobody waiting but itself.
 
 mod breaker;
+pub mod client;
 mod command;
 mod courier;
 mod data;
 mod dialect;
-pub mod client;
 pub mod envelope;
 mod intake;
 pub mod peers;

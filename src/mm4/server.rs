@@ -181,15 +181,17 @@ async fn connection(
         return turn_away(stream, &text).await;
     };
     let Some(_presence) = edge.enter(address) else {
-        let text = format!("421 4.7.0 {} has too many connections of yours\r\n", edge.host);
+        let text = format!(
+            "421 4.7.0 {} has too many connections of yours\r\n",
+            edge.host
+        );
         return turn_away(stream, &text).await;
     };
     let channel = match (&edge.tls, peer.tls) {
         (Some(_), TlsPolicy::Opportunistic | TlsPolicy::Required) => Channel::Offered,
         _ => Channel::Clear,
     };
-    let (session, greeting) =
-        Session::new(gate, peer, &edge.host, edge.bounds.session, channel);
+    let (session, greeting) = Session::new(gate, peer, &edge.host, edge.bounds.session, channel);
     stream.write_all(&greeting).await?;
     let mut talk = Talk {
         edge: edge.clone(),

@@ -573,7 +573,10 @@ mod tests {
                 vec![250, 250, 250, 503],
             ),
             ("EHLO a\r\nSTARTTLS\r\nBDAT 1 LAST\r\n", vec![250, 502, 502]),
-            ("NOOP\r\nVRFY x\r\nRSET\r\nMAIL FROM:<a@b>\r\n", vec![250, 252, 250, 503]),
+            (
+                "NOOP\r\nVRFY x\r\nRSET\r\nMAIL FROM:<a@b>\r\n",
+                vec![250, 252, 250, 503],
+            ),
         ] {
             assert_eq!(said(text).0, want, "{text}");
         }
@@ -617,8 +620,16 @@ mod tests {
     #[test]
     fn no_second_message_comes_out_of_one() {
         for end in [
-            "\n.\n", "\n.\r\n", "\r.\r", "\r.\r\n", "\r\n.\n", "\r\n.\r", "\r\r\n.\r\r\n",
-            "\n\n.\n\n", "\0\r\n.\0\r\n", "\r\n.\r\r\n",
+            "\n.\n",
+            "\n.\r\n",
+            "\r.\r",
+            "\r.\r\n",
+            "\r\n.\n",
+            "\r\n.\r",
+            "\r\r\n.\r\r\n",
+            "\n\n.\n\n",
+            "\0\r\n.\0\r\n",
+            "\r\n.\r\r\n",
         ] {
             let smuggled = format!("MAIL FROM:<evil@x>\r\n{RCPT}DATA\r\nevil\r\n.\r\n");
             let text = format!(
@@ -672,7 +683,10 @@ mod tests {
         assert_eq!(run("X\r\nX\r\nX\r\n"), (vec![500, 500, 500, 421], 0, true));
         assert_eq!(run(&"NOOP\r\n".repeat(10)).0, [250; 10]);
         let last = run(&"NOOP\r\n".repeat(99_999));
-        assert_eq!((last.0.len(), last.0.last(), last.2), (11, Some(&421), true));
+        assert_eq!(
+            (last.0.len(), last.0.last(), last.2),
+            (11, Some(&421), true)
+        );
     }
 
     #[test]
@@ -708,7 +722,10 @@ mod tests {
         let mut input: &[u8] = b"EHLO a\r\nSTARTTLS\r\nMAIL FROM:<evil@x>\r\n";
         let mut out = Vec::new();
         assert_eq!(session.feed(&mut input, &mut out), Next::StartTls);
-        assert_eq!(input, b"MAIL FROM:<evil@x>\r\n", "the caller throws it away");
+        assert_eq!(
+            input, b"MAIL FROM:<evil@x>\r\n",
+            "the caller throws it away"
+        );
         let (replies, _, _) = play(&mut session.encrypted(), &[RCPT.as_bytes()]);
         assert_eq!(codes(&replies), [503]);
     }

@@ -254,7 +254,10 @@ mod tests {
     #[test]
     fn a_number_is_told_apart_from_the_domain_that_serves_it() {
         for (text, want) in [
-            ("+491234567/TYPE=PLMN@a.example", ("+491234567/TYPE=PLMN", Some("a.example"))),
+            (
+                "+491234567/TYPE=PLMN@a.example",
+                ("+491234567/TYPE=PLMN", Some("a.example")),
+            ),
             ("<+491234567@a.example>", ("+491234567", Some("a.example"))),
             ("+491234567/TYPE=PLMN", ("+491234567/TYPE=PLMN", None)),
             ("a@b.example", ("a@b.example", None)),

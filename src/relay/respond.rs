@@ -135,7 +135,8 @@ impl Relay {
 /// Whether a recipient is who the network says, where it says anything.
 fn is(recipient: &RecipientRow, from: Option<&Msisdn>) -> bool {
     // For a subscriber of a peer, the peer speaks.
-    recipient.peer.is_none() && from.is_none_or(|from| number(&recipient.address).as_ref() == Some(from))
+    recipient.peer.is_none()
+        && from.is_none_or(|from| number(&recipient.address).as_ref() == Some(from))
 }
 
 #[cfg(test)]

@@ -217,10 +217,7 @@ mod tests {
                 "+972555000001/TYPE=PLMN@mms.mnc002.mcc425.gprs",
                 "cell +972555000001",
             ),
-            (
-                "+441632960001",
-                "+441632960001 belongs to another network",
-            ),
+            ("+441632960001", "+441632960001 belongs to another network"),
             ("a@b.example", "e-mail addresses are not served here"),
         ] {
             assert_eq!(route(text), want, "{text}");
@@ -267,9 +264,7 @@ mod tests {
 
     #[test]
     fn a_way_is_explained_step_by_step() {
-        let text = routes()
-            .explain(&numbering(), "+491711234567")
-            .to_string();
+        let text = routes().explain(&numbering(), "+491711234567").to_string();
         for step in [
             "+4917 is served here",
             "+49171 is reached over ported",

@@ -120,11 +120,8 @@ impl Server {
             config.terms(url.clone()),
             limits,
         );
-        let relay = Arc::new(relay.with_peers(
-            config.mm4.routes(),
-            config.mm4.terms(),
-            config.mm4.names(),
-        ));
+        let relay =
+            Arc::new(relay.with_peers(config.mm4.routes(), config.mm4.terms(), config.mm4.names()));
         let peers = peers::Peers::configured(config)?;
         let mm4_listener = match &peers {
             Some(peers) => Some(listen(peers.listen)?),

@@ -15,7 +15,8 @@ use sha2::{Digest, Sha256};
 
 use super::{
     Accepted, Change, DeliveryState, Event, Lease, MessageRow, Millis, NewRecipient, NewReport,
-    Origin, RecipientRow, ReportChange, ReportRow, Role, Store, StoreError, Submission, Whose, Work,
+    Origin, RecipientRow, ReportChange, ReportRow, Role, Store, StoreError, Submission, Whose,
+    Work,
 };
 
 /// One promise.

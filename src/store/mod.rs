@@ -17,8 +17,8 @@ mod rows;
 mod sqlite;
 
 pub use rows::{
-    Accepted, Change, DeliveryState, Event, Lease, MessageRow, NewRecipient, NewReport, Origin, Page,
-    RecipientRow, ReportChange, ReportRow, Role, Submission, Whose, Work,
+    Accepted, Change, DeliveryState, Event, Lease, MessageRow, NewRecipient, NewReport, Origin,
+    Page, RecipientRow, ReportChange, ReportRow, Role, Submission, Whose, Work,
 };
 pub use sqlite::{Recovery, SqliteStore};
 

@@ -16,9 +16,9 @@ use remold::mms::{Body, ContentType, Field, HeaderValue, Part, Time, push};
 
 use crate::support::{fixture, remold};
 
-const ALICE: &str = "+15550001111";
+pub(crate) const ALICE: &str = "+15550001111";
 const BOB: &str = "+15550002222";
-const PATIENCE: Duration = Duration::from_secs(60);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
 
 /// A server of its own, in a folder of its own.
 pub(crate) struct Server {
@@ -60,7 +60,7 @@ impl Server {
     }
 
     /// The next push that is printed: to whom, the PDU in it, and what to fetch.
-    fn push(&self) -> (String, Pdu, String) {
+    pub(crate) fn push(&self) -> (String, Pdu, String) {
         let (to, url, wsp) = self.raw_push();
         let octets = Bytes::from(unhex(&wsp));
         let (_, pdu) = push::decode(&octets, &Limits::default()).unwrap().value;
@@ -79,6 +79,16 @@ impl Server {
                 word.unwrap().to_owned()
             };
             return (field("to="), field("url="), field("wsp="));
+        }
+    }
+
+    /// Where it listens to peers.
+    pub(crate) fn mm4(&self) -> SocketAddr {
+        loop {
+            let line = self.lines.recv_timeout(PATIENCE).unwrap();
+            if let Some(address) = line.strip_prefix("mm4 smtp://") {
+                return address.parse().unwrap();
+            }
         }
     }
 
@@ -157,7 +167,7 @@ fn answer(stream: &mut TcpStream) -> Option<(u16, Bytes)> {
     Some((status, octets.split_off(end + 4).into()))
 }
 
-fn post(server: SocketAddr, from: &str, pdu: &Pdu) -> Option<(u16, Bytes)> {
+pub(crate) fn post(server: SocketAddr, from: &str, pdu: &Pdu) -> Option<(u16, Bytes)> {
     let octets = encode(pdu).unwrap();
     let head = format!(
         "POST http://mmsc.example/ HTTP/1.1\r\nX-WAP-Network-Client-MSISDN: {}\r\n\
@@ -168,7 +178,7 @@ fn post(server: SocketAddr, from: &str, pdu: &Pdu) -> Option<(u16, Bytes)> {
     exchange(server, &head, &octets)
 }
 
-fn fetch(server: SocketAddr, url: &str, headers: &str) -> Pdu {
+pub(crate) fn fetch(server: SocketAddr, url: &str, headers: &str) -> Pdu {
     let path = url.split_once("://").unwrap().1;
     let path = &path[path.find('/').unwrap()..];
     let (status, body) =
@@ -182,14 +192,14 @@ fn read(octets: Bytes) -> Pdu {
 }
 
 /// The greeting of the fixtures, from `ALICE` to `to`.
-fn greeting(transaction_id: &str, to: &[&str]) -> Pdu {
+pub(crate) fn greeting(transaction_id: &str, to: &[&str]) -> Pdu {
     let octets = std::fs::read(fixture("greeting.mms")).unwrap();
     let mut pdu = read(octets.into());
     addressed(&mut pdu, transaction_id, to);
     pdu
 }
 
-fn small(transaction_id: &str, to: &[&str]) -> Pdu {
+pub(crate) fn small(transaction_id: &str, to: &[&str]) -> Pdu {
     let mut pdu = Pdu::new(PduType::SendReq);
     pdu.body = Some(Body {
         content_type: ContentType::new("application/vnd.wap.multipart.mixed"),
@@ -213,7 +223,7 @@ fn addressed(pdu: &mut Pdu, transaction_id: &str, to: &[&str]) {
 }
 
 /// The id of an accepted message.
-fn accepted(answer: Option<(u16, Bytes)>) -> Option<String> {
+pub(crate) fn accepted(answer: Option<(u16, Bytes)>) -> Option<String> {
     let (status, body) = answer?;
     let conf = read((status == 200).then_some(body)?);
     assert_eq!(conf.pdu_type, PduType::SendConf);
@@ -221,7 +231,7 @@ fn accepted(answer: Option<(u16, Bytes)>) -> Option<String> {
     ok.then(|| conf.headers.text(Field::MessageId).unwrap().to_owned())
 }
 
-fn response(pdu_type: PduType, id: &str) -> Pdu {
+pub(crate) fn response(pdu_type: PduType, id: &str) -> Pdu {
     let mut pdu = Pdu::new(pdu_type);
     let id = HeaderValue::Text(id.to_owned());
     pdu.headers.add(Field::TransactionId, id);

@@ -373,8 +373,9 @@ fn without_domain(address: &str) -> String {
 fn role(headers: &Headers, wanted: &str) -> Role {
     let names = |field| {
         headers.all(field).any(|value| match value {
-            HeaderValue::Encoded(text) => number(&without_domain(&text.text))
-                .is_some_and(|number| number.as_str() == wanted),
+            HeaderValue::Encoded(text) => {
+                number(&without_domain(&text.text)).is_some_and(|number| number.as_str() == wanted)
+            }
             _ => false,
         })
     };

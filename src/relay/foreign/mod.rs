@@ -137,7 +137,10 @@ impl MmStatus {
     /// longer names of MM1 (`Message-Deferred`).
     #[must_use]
     pub fn from_name(name: &str) -> Option<Self> {
-        let name = name.trim().to_ascii_lowercase().replace("recogniz", "recognis");
+        let name = name
+            .trim()
+            .to_ascii_lowercase()
+            .replace("recogniz", "recognis");
         let name = name.strip_prefix("message-").unwrap_or(&name);
         Self::ALL
             .into_iter()

@@ -75,7 +75,10 @@ pub(in crate::relay) fn step(
                 S::Sent => progress.attempts.saturating_add(1),
                 _ => 1,
             };
-            let next = Progress { attempts, ..progress };
+            let next = Progress {
+                attempts,
+                ..progress
+            };
             if awaits_response {
                 let due_at = terms.now.saturating_add(terms.response_wait);
                 let next = Progress {

@@ -280,7 +280,12 @@ fn a_message_from_abroad_is_delivered_and_reported_on() {
     let notes = peer.notes();
     assert_eq!(notes.len(), 2);
     let Note::Response {
-        to, transaction_id, message_id, status, recipients, ..
+        to,
+        transaction_id,
+        message_id,
+        status,
+        recipients,
+        ..
     } = &notes[0]
     else {
         panic!("{notes:?}");
@@ -314,7 +319,8 @@ fn a_message_from_abroad_is_delivered_and_reported_on() {
         let mut pdu = crate::mms::pdu::Pdu::new(pdu_type);
         let transaction = HeaderValue::Text(recipients[0].transaction_id.clone());
         pdu.headers.add(Field::TransactionId, transaction);
-        pdu.headers.add(Field::MessageId, HeaderValue::Text(id.clone()));
+        pdu.headers
+            .add(Field::MessageId, HeaderValue::Text(id.clone()));
         pdu.headers.add(Field::ReadStatus, HeaderValue::Token(0x81));
         let reader = Msisdn::parse(HERE);
         assert!(bench.relay.respond(&pdu, reader.as_ref()).unwrap());
@@ -324,19 +330,35 @@ fn a_message_from_abroad_is_delivered_and_reported_on() {
     assert!(bench.pushes().is_empty(), "no phone of ours sent it");
     let notes = peer.notes();
     let Note::Delivery {
-        message_id, from, to, status, transaction_id, for_user, ..
+        message_id,
+        from,
+        to,
+        status,
+        transaction_id,
+        for_user,
+        ..
     } = &notes[0]
     else {
         panic!("{notes:?}");
     };
-    assert_eq!((message_id.as_str(), *status), ("\"m1@far\"", MmStatus::Retrieved));
+    assert_eq!(
+        (message_id.as_str(), *status),
+        ("\"m1@far\"", MmStatus::Retrieved)
+    );
     assert_eq!(from, &format!("{HERE}/TYPE=PLMN"));
     assert_eq!((to, *for_user), (&format!("{ABROAD}/TYPE=PLMN"), true));
     assert!(matches!(
         &notes[1],
-        Note::Read { status: ReadStatus::Deleted, .. }
+        Note::Read {
+            status: ReadStatus::Deleted,
+            ..
+        }
     ));
-    assert_eq!(bench.store.page().unwrap().reports, 1, "one awaits its response");
+    assert_eq!(
+        bench.store.page().unwrap().reports,
+        1,
+        "one awaits its response"
+    );
     let answered = PeerResponse {
         to: Request::DeliveryReport,
         ..response(transaction_id, RequestStatus::Ok)

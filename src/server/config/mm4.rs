@@ -368,16 +368,23 @@ mod tests {
             (HUB.to_owned(), "mm4.domain"),
             (more(other), "neither a host"),
             (
-                more(&format!("prefixes = [\"+49\"]\n{other}host = \"far.example\"\nprefixes = [\"+49\"]\n")),
+                more(&format!(
+                    "prefixes = [\"+49\"]\n{other}host = \"far.example\"\nprefixes = [\"+49\"]\n"
+                )),
                 "+49 leads to far as well",
             ),
-            (more("prefixes = [\"+1555\"]\n"), "+1555 leads to us as well"),
+            (
+                more("prefixes = [\"+1555\"]\n"),
+                "+1555 leads to us as well",
+            ),
             (
                 more(&format!("{other}from = [\"192.0.2.1\"]\n")),
                 "far comes from there as well",
             ),
             (
-                more(&format!("{other}from = [\"192.0.2.2\"]\nprefixes = [\"+4\"]\n")),
+                more(&format!(
+                    "{other}from = [\"192.0.2.2\"]\nprefixes = [\"+4\"]\n"
+                )),
                 "far has no host",
             ),
             (

@@ -258,10 +258,13 @@ impl Config {
             place: error.span().map(|span| place(text, span.start)),
             message: error.message().replace('\n', " "),
         })?;
-        config.mm4.check(&config.numbering).map_err(|(at, message)| ConfigError {
-            place: Some(place(text, at)),
-            message,
-        })?;
+        config
+            .mm4
+            .check(&config.numbering)
+            .map_err(|(at, message)| ConfigError {
+                place: Some(place(text, at)),
+                message,
+            })?;
         let listen = &config.mm1.listen;
         if config.mm1.url.is_none() && listen.get_ref().ip().is_unspecified() {
             let message = "phones cannot fetch from this address: say in mm1.url what they reach";
