@@ -53,6 +53,10 @@ pub(super) fn read(line: &str) -> Result<Command, Wrong> {
                 size: u64::try_from(from.size).ok().filter(|size| *size > 0),
             })
         }
+        // A source route says to relay.
+        Ok(Request::Rcpt { .. }) if line.contains("<@") => {
+            Err((553, "5.1.3 Source routes are not taken"))
+        }
         Ok(Request::Rcpt { to }) => {
             let address = to.address.into_owned();
             if address.is_empty() {

@@ -442,7 +442,11 @@ impl Forwarder for Courier {
                 let to_system = system
                     .as_deref()
                     .and_then(Mailbox::parse)
-                    .filter(|system| system.as_str().contains('@'))
+                    // One without a domain, or with ours, would not reach the peer.
+                    .filter(|system| match system.as_str().rsplit_once('@') {
+                        Some((_, domain)) => !self.identity.gate.is_ours(domain),
+                        None => false,
+                    })
                     .or_else(|| self.theirs(local));
                 let kind = match to {
                     Request::Forward => "forward",

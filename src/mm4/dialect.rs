@@ -119,12 +119,8 @@ pub fn is_domain(text: &str) -> bool {
 /// `"A" <+123/TYPE=PLMN@mmsc.example>`.
 #[must_use]
 pub fn number(address: &str) -> Option<Msisdn> {
-    match Address::parse(address)? {
+    match Address::parse(Address::split_domain(address).0)? {
         Address::Msisdn(number) => Some(number),
-        Address::Email(mail) => match Address::parse(mail.rsplit_once('@')?.0)? {
-            Address::Msisdn(number) => Some(number),
-            _ => None,
-        },
         _ => None,
     }
 }

@@ -171,10 +171,7 @@ impl Gate {
             None => (path, None),
         };
         if let Some(domain) = domain
-            && !self
-                .domains
-                .iter()
-                .any(|ours| ours.eq_ignore_ascii_case(domain))
+            && !self.is_ours(domain)
         {
             return Err(Closed::Domain);
         }
@@ -190,13 +187,21 @@ impl Gate {
         }
     }
 
+    /// Whether a domain is one of ours.
+    #[must_use]
+    pub fn is_ours(&self, domain: &str) -> bool {
+        self.domains
+            .iter()
+            .any(|ours| ours.eq_ignore_ascii_case(domain))
+    }
+
     /// Our id of a message, out of the X-Mms-Message-ID or X-Mms-Transaction-ID that a peer sends
     /// back: without the domain we or somebody on the way put behind it.
     #[must_use]
     pub fn ours<'a>(&self, id: &'a dialect::Id) -> &'a str {
         let bare = id.bare();
         match bare.split_once('@') {
-            Some((id, domain)) if self.domains.iter().any(|d| d.eq_ignore_ascii_case(domain)) => id,
+            Some((id, domain)) if self.is_ours(domain) => id,
             _ => bare,
         }
     }

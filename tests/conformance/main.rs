@@ -26,6 +26,7 @@ mod image;
 mod image_hostile;
 mod mime;
 mod mime_round_trip;
+mod mm4;
 mod mmsc;
 mod mmsd;
 mod notify;

@@ -123,6 +123,16 @@ impl Server {
         }
     }
 
+    /// Where it listens to peers.
+    pub(crate) fn mm4(&self) -> SocketAddr {
+        loop {
+            let line = self.lines.recv_timeout(PATIENCE).unwrap();
+            if let Some(address) = line.strip_prefix("mm4 smtp://") {
+                return address.parse().unwrap();
+            }
+        }
+    }
+
     /// Whether it takes a message.
     pub(crate) fn answers(&self) -> bool {
         accepted(post(self.mm1, ALICE, &small("alive", &[BOB]))).is_some()

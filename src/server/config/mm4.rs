@@ -427,7 +427,7 @@ mod tests {
         assert_eq!((peer.per_second, peer.connections), (20, 4));
         let route = |to: &str| config.mm4.routes().route(&relay_terms.numbering, to);
         assert!(matches!(route("+15550001111"), Route::Local(_)));
-        assert!(matches!(route("+441789"), Route::Foreign(_, peer) if peer == "hub"));
+        assert!(matches!(route("+441789000001"), Route::Foreign(_, peer) if peer == "hub"));
         assert_eq!(config.mm4.host_name(), "us.example");
     }
 }
