@@ -66,6 +66,7 @@ impl Stage<VideoFrame, Packet> for Stream {
             data: Bytes::from(picture.data),
             timestamp_us: picture.timestamp_us,
             key: picture.keyframe,
+            shown: true,
         }));
         Ok(())
     }

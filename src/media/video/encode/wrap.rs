@@ -195,6 +195,7 @@ mod tests {
             data: Bytes::copy_from_slice(data),
             timestamp_us,
             key,
+            shown: true,
         }
     }
 
