@@ -25,7 +25,7 @@ use crate::media::picture::{Packet, VideoFrame};
 use crate::media::registry::Registry;
 
 /// Octets of frames that are decoded while as many before them are shaped; a frame at least.
-const BATCH: u64 = 6 << 20;
+const BATCH: u64 = 3 << 20;
 /// Frames of a batch at most.
 const BATCH_FRAMES: u64 = 8;
 /// Decoders that run beside each other at most.
@@ -61,6 +61,7 @@ pub(super) fn transcode(
     };
     let made = job.run()?;
     let mut coded = wrap::track(settings, made.packets, job.plan.end_us())?;
+    coded.encodes = made.passes;
     let lost = job.plan.frames().saturating_sub(made.frames);
     if lost > 0 {
         coded.warnings.push(format!(
@@ -86,6 +87,8 @@ struct Made {
     packets: Vec<Packet>,
     /// Frames that were given to the encoder.
     frames: usize,
+    /// How often they were coded.
+    passes: u32,
 }
 
 impl Made {
@@ -112,8 +115,7 @@ impl Job<'_> {
             return Ok(first);
         };
         let octets = first.octets();
-        // Our own encoder knows the sum and leaves frames out where its level has no bits for
-        // them; a second pass would do the same.
+        // Our own encoder corrects itself.
         let own = self.settings.codec == Codec::H263;
         if own || (octets.saturating_mul(100) >= goal.saturating_mul(94) && first.left_out() == 0) {
             return Ok(first);
@@ -133,7 +135,9 @@ impl Job<'_> {
             _ => self.pass(scaled, None)?,
         };
         let better = (second.left_out(), first.octets()) <= (first.left_out(), second.octets());
-        Ok(if better { second } else { first })
+        let passes = first.passes.saturating_add(second.passes);
+        let made = if better { second } else { first };
+        Ok(Made { passes, ..made })
     }
 
     /// Bits per second to aim at in the first pass: encoders that only aim are given a little less
@@ -351,6 +355,7 @@ impl<'a> Sink<'a> {
             made: Made {
                 packets: Vec::new(),
                 frames: 0,
+                passes: 1,
             },
         })
     }
@@ -377,6 +382,7 @@ impl<'a> Sink<'a> {
     fn finish(mut self) -> Result<Made, MediaError> {
         self.stage.finish()?;
         self.collect()?;
+        self.made.passes = self.stage.passes();
         Ok(self.made)
     }
 }

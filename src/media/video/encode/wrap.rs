@@ -63,6 +63,7 @@ pub(in crate::media::video) fn track(
     Ok(CodedTrack {
         info,
         samples,
+        encodes: 1,
         warnings: Vec::new(),
     })
 }
