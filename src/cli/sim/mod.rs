@@ -1,7 +1,8 @@
-//! `remold sim`: simulated phones, for whoever tries the service out. They contact nobody but the
-//! server they are told, which is one on loopback.
+//! `remold sim`: simulated phones and peers, for whoever tries the service out. They contact nobody
+//! but the server they are told, which is one on loopback.
 
 mod demo;
+mod peer;
 mod phone;
 
 use clap::Subcommand;
@@ -18,10 +19,13 @@ pub(super) struct Args {
 enum Command {
     /// Send a message from one simulated phone to another, and say what happens step by step
     Demo(demo::Args),
+    /// Be the MMSC of another network: take, print and answer what a service centre sends over MM4
+    Peer(peer::Args),
 }
 
 pub(super) fn run(args: Args) -> Result<Exit, CliError> {
     match args.command {
         Command::Demo(args) => demo::run(&args),
+        Command::Peer(args) => peer::run(&args),
     }
 }
