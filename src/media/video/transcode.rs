@@ -279,9 +279,7 @@ impl Job<'_> {
     fn lanes(&self, stretches: &[Stretch]) -> usize {
         // A decoder of modern codecs has references, their motion and spare planes: sixteen
         // pictures or so.
-        let one = picture_octets(self.source_size())
-            .saturating_mul(16)
-            .max(1);
+        let one = picture_octets(self.source_size()).saturating_mul(16).max(1);
         let longest = stretches.iter().map(|stretch| stretch.count).max();
         let waiting = wide(longest.unwrap_or(0))
             .saturating_mul(picture_octets(self.settings.size))
