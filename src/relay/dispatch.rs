@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use super::delivery::{Effect, Event};
 use super::notification::notification;
 use super::retrieve::number;
-use super::{Notice, Notifier, NotifyError, Relay};
+use super::{Happening, Notice, Notifier, NotifyError, Relay};
 use crate::mms::push::wrap;
 use crate::store::{
     self, Lease, MessageRow, Millis, RecipientRow, ReportChange, ReportRow, StoreError, Work,
@@ -121,7 +121,7 @@ impl Relay {
                 (None, "report-dropped", why)
             }
         };
-        self.store.settle_report(&ReportChange {
+        let change = ReportChange {
             report: report.id,
             fence: report.fence,
             attempts,
@@ -133,7 +133,15 @@ impl Relay {
                 what: what.to_owned(),
                 detail,
             },
-        })
+        };
+        self.store.settle_report(&change)?;
+        self.watch.happened(&Happening::Report {
+            message_id: &report.message_id,
+            address: &report.address,
+            what,
+            detail: &change.event.detail,
+        });
+        Ok(())
     }
 }
 

@@ -8,6 +8,7 @@ pub mod address;
 pub mod delivery;
 mod dispatch;
 mod notification;
+mod operate;
 mod report;
 mod respond;
 mod retrieve;
@@ -16,6 +17,7 @@ mod status;
 mod submit;
 #[cfg(test)]
 mod testing;
+pub mod watch;
 
 use std::sync::Arc;
 
@@ -24,8 +26,10 @@ use crate::mms::address::Msisdn;
 use crate::store::{self, DeliveryState, Millis, RecipientRow, Store, StoreError};
 
 pub use address::Numbering;
+pub use operate::{OperateError, Operated};
 pub use retrieve::Retrieved;
 pub use retry::Retry;
+pub use watch::{Happening, Interface, Watch};
 
 use delivery::{Effect, Event, Progress, step};
 
@@ -171,6 +175,7 @@ pub struct Relay {
     surroundings: Arc<dyn Surroundings>,
     terms: Terms,
     limits: crate::Limits,
+    watch: Arc<dyn Watch>,
 }
 
 impl Relay {
@@ -189,7 +194,21 @@ impl Relay {
             surroundings,
             terms,
             limits,
+            watch: Arc::new(watch::Unwatched),
         }
+    }
+
+    /// The same relay, watched by somebody.
+    #[must_use]
+    pub fn watched_by(mut self, watch: Arc<dyn Watch>) -> Self {
+        self.watch = watch;
+        self
+    }
+
+    /// Who watches: edges tell what only they see.
+    #[must_use]
+    pub fn watch(&self) -> &dyn Watch {
+        self.watch.as_ref()
     }
 
     /// What the operator decided.
@@ -294,7 +313,7 @@ impl Relay {
             Some(Effect::Report(outcome)) => self.delivery_report(message, recipient, outcome),
             _ => None,
         };
-        self.store.settle(&store::Change {
+        let change = store::Change {
             recipient: recipient.id,
             fence: recipient.fence,
             state: next.state,
@@ -312,7 +331,17 @@ impl Relay {
                 detail,
             },
             reports: report.into_iter().collect(),
-        })?;
+        };
+        self.store.settle(&change)?;
+        self.watch.happened(&Happening::Step {
+            message_id: &message.id,
+            recipient: &recipient.address,
+            from: recipient.state,
+            to: next.state,
+            attempts: next.attempts,
+            what: &change.event.what,
+            detail: &change.event.detail,
+        });
         if matches!(effect, Some(Effect::Report(_))) {
             self.surroundings.wake();
         }

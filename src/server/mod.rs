@@ -1,10 +1,18 @@
 //! The service centre on one machine: everything wired together, started and stopped.
 
+mod adapter;
+mod admin;
+pub mod cdr;
 pub mod config;
 mod fitter;
-mod health;
+pub mod logging;
+pub mod metrics;
 mod notify;
+mod process;
+mod reload;
 mod surroundings;
+pub mod tls;
+mod watch;
 
 use std::net::{SocketAddr, TcpListener};
 use std::sync::Arc;
@@ -14,20 +22,30 @@ use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use tokio::runtime::Runtime;
-use tokio::sync::watch;
+use tokio::sync::watch::channel;
+use tokio::task::JoinHandle as Task;
+use tracing::{error, info, warn};
 
+pub use cdr::CdrError;
 pub use config::{Config, ConfigError};
+pub use logging::Logs;
 pub use notify::{Hook, Log};
+pub use reload::{Changed, ReloadError, Reloaded};
+pub use tls::TlsError;
 
 use crate::Limits;
 use crate::mm1::{self, Edge};
 use crate::relay::{Notifier, Relay, Surroundings};
 use crate::store::{SqliteStore, StoreError};
+use adapter::Adapter;
+use admin::{Panel, Port};
 use fitter::Engine;
+use metrics::Metrics;
+use reload::Reloader;
 use surroundings::System;
+use tls::Served;
+use watch::{WatchedFitter, WatchedNotifier, Watcher};
 
-/// How long requests that have begun may take to end once the server stops.
-const DRAIN: Duration = Duration::from_secs(30);
 /// How often what is kept no longer is deleted, and the longest sleep.
 const TIDY: Duration = Duration::from_secs(60);
 /// Pause after the store failed.
@@ -37,15 +55,21 @@ const PAUSE: Duration = Duration::from_secs(1);
 #[derive(Debug)]
 pub struct Server {
     mm1: SocketAddr,
-    health: SocketAddr,
+    admin: SocketAddr,
+    adapt: Option<SocketAddr>,
     url: String,
     orphans: usize,
-    stop: watch::Sender<bool>,
-    edge: Option<tokio::task::JoinHandle<()>>,
+    stop: tokio::sync::watch::Sender<bool>,
+    edge: Option<Task<()>>,
     runtime: Option<Runtime>,
     dispatcher: Option<JoinHandle<()>>,
     stopping: Arc<AtomicBool>,
     wake: SyncSender<()>,
+    drain: Duration,
+    metrics: Arc<Metrics>,
+    reloader: Arc<Reloader>,
+    panel: admin::Running,
+    records: Option<cdr::Writing>,
 }
 
 /// Why a service centre could not start.
@@ -68,6 +92,12 @@ pub enum StartError {
         /// Why not.
         error: std::io::Error,
     },
+    /// A certificate could not be read.
+    #[error(transparent)]
+    Tls(#[from] TlsError),
+    /// Charging records could not be written.
+    #[error("charging records: {0}")]
+    Cdr(#[from] CdrError),
     /// The system gave no threads.
     #[error("{0}")]
     System(std::io::Error),
@@ -79,64 +109,128 @@ impl Server {
     /// # Errors
     /// Where an address is taken or the store cannot be opened; nothing runs then.
     pub fn start(config: &Config, notifier: Option<Arc<dyn Notifier>>) -> Result<Self, StartError> {
+        Self::start_logged(config, notifier, Logs::none())
+    }
+
+    /// As [`Server::start`]; reading the configuration again changes `logs` as well.
+    ///
+    /// # Errors
+    /// As [`Server::start`].
+    pub fn start_logged(
+        config: &Config,
+        notifier: Option<Arc<dyn Notifier>>,
+        logs: Logs,
+    ) -> Result<Self, StartError> {
         let listener = listen(*config.mm1.listen.get_ref())?;
-        let health = listen(config.health.listen)?;
+        let admin_listener = listen(*config.admin.listen.get_ref())?;
+        let adapt_listener = match &config.adapt.listen {
+            Some(address) => Some(listen(*address.get_ref())?),
+            None => None,
+        };
         let mm1 = address(&listener)?;
-        let health_address = address(&health)?;
-        let url = config
-            .mm1
-            .url
-            .as_ref()
-            .map_or_else(|| format!("http://{mm1}"), |url| url.as_str().to_owned());
-        let folder = &config.store.folder;
-        let (store, recovery) = SqliteStore::open(folder).map_err(|error| StartError::Store {
-            folder: folder.display().to_string(),
-            error,
-        })?;
+        let admin = address(&admin_listener)?;
+        let adapt = adapt_listener.as_ref().map(address).transpose()?;
+        let mm1_tls = config.mm1.tls.as_ref().map(Served::new).transpose()?;
+        let admin_tls = config.admin.tls.as_ref().map(Served::new).transpose()?;
+        let scheme = if mm1_tls.is_some() { "https" } else { "http" };
+        let url = config.mm1.url.as_ref().map_or_else(
+            || format!("{scheme}://{mm1}"),
+            |url| url.as_str().to_owned(),
+        );
+        let metrics = Arc::new(Metrics::new());
+        let (store, orphans) = open(config, &metrics)?;
         let (wake, woken) = sync_channel(1);
         let limits = Limits {
             message_bytes: config.limits.message_bytes,
             ..Limits::default()
         };
-        let engine = Engine::new(config, limits.clone()).map_err(StartError::System)?;
-        let relay = Arc::new(Relay::new(
-            Arc::new(store),
-            Arc::new(engine),
-            Arc::new(System::new(wake.clone())),
+        let fitter = WatchedFitter {
+            fitter: Engine::new(config, limits.clone()).map_err(StartError::System)?,
+            metrics: metrics.clone(),
+        };
+        let surroundings: Arc<dyn Surroundings> = Arc::new(System::new(wake.clone()));
+        let relay = Relay::new(
+            store.clone(),
+            Arc::new(fitter),
+            surroundings.clone(),
             config.terms(url.clone()),
-            limits,
+            limits.clone(),
+        );
+        let relay = Arc::new(relay.watched_by(Arc::new(Watcher(metrics.clone()))));
+        let notifier = WatchedNotifier {
+            notifier: notifier.unwrap_or_else(|| notify::configured(&config.notify)),
+            metrics: metrics.clone(),
+        };
+        let reloader = Arc::new(Reloader::new(
+            config,
+            logs,
+            metrics.clone(),
+            surroundings.clone(),
+            mm1_tls.clone(),
+            admin_tls.clone(),
         ));
-        let notifier = notifier.unwrap_or_else(|| notify::configured(&config.notify));
         let stopping = Arc::new(AtomicBool::new(false));
-        let (stop, stopped) = watch::channel(false);
+        let (stop, stopped) = channel(false);
         let runtime = tokio::runtime::Builder::new_multi_thread()
             .thread_name("mm1")
             .enable_all()
             .build()
             .map_err(StartError::System)?;
-        let edge = Edge::new(relay.clone(), config.identity(), config.bounds());
+        let mut edge = Edge::new(relay.clone(), config.identity(), config.bounds());
+        if let Some(tls) = &mm1_tls {
+            edge = edge.with_tls(tls.acceptor()?);
+        }
         let listener = {
             let _inside = runtime.enter();
             tokio::net::TcpListener::from_std(listener).map_err(StartError::System)?
         };
-        let edge = runtime.spawn(mm1::serve(listener, Arc::new(edge), stopped));
-        health::start(health, &relay, stopping.clone()).map_err(StartError::System)?;
+        let adapt_bytes = Limits {
+            message_bytes: config.adapt.body_bytes,
+            ..limits
+        };
+        let queue = usize::try_from(config.adapt.queue.number()).unwrap_or(usize::MAX);
+        let adapter =
+            Adapter::new(queue, adapt_bytes, metrics.clone()).map_err(StartError::System)?;
+        let panel = Panel {
+            relay: relay.clone(),
+            store: store.clone(),
+            metrics: metrics.clone(),
+            reloader: reloader.clone(),
+            clock: surroundings.clone(),
+            adapter: Arc::new(adapter),
+            stopping: stopping.clone(),
+            started: Instant::now(),
+        };
+        let admin_acceptor = admin_tls.as_ref().map(Served::acceptor).transpose()?;
+        let mut ports = vec![(admin_listener, Port::Admin, admin_acceptor.clone())];
+        ports.extend(adapt_listener.map(|listener| (listener, Port::Adapt, admin_acceptor)));
+        let records = cdr::Writing::start(store, reloader.clone(), metrics.clone(), surroundings)?;
+        let panel = admin::Running::start(ports, panel).map_err(StartError::System)?;
         let flag = stopping.clone();
+        let failures = metrics.clone();
         let dispatcher = std::thread::Builder::new()
             .name("dispatcher".to_owned())
-            .spawn(move || dispatch(&relay, notifier.as_ref(), &woken, &flag))
+            .spawn(move || dispatch(&relay, &notifier, &woken, &flag, &failures))
             .map_err(StartError::System)?;
+        let edge = runtime.spawn(mm1::serve(listener, Arc::new(edge), stopped));
+        info!(%mm1, %admin, version = env!("CARGO_PKG_VERSION"), "started");
         Ok(Self {
             mm1,
-            health: health_address,
+            admin,
+            adapt,
             url,
-            orphans: recovery.orphans,
+            orphans,
             stop,
             edge: Some(edge),
             runtime: Some(runtime),
             dispatcher: Some(dispatcher),
             stopping,
             wake,
+            drain: Duration::from_secs(u64::from(config.admin.drain_seconds.number())),
+            metrics,
+            reloader,
+            panel,
+            records,
         })
     }
 
@@ -146,10 +240,34 @@ impl Server {
         self.mm1
     }
 
-    /// Where `/livez` and `/readyz` are.
+    /// Where operators are listened to: `/livez`, `/readyz`, `/metrics` and `/v1`.
     #[must_use]
-    pub fn health(&self) -> SocketAddr {
-        self.health
+    pub fn admin(&self) -> SocketAddr {
+        self.admin
+    }
+
+    /// Where `POST /v1/adapt` has a port of its own, where it has one.
+    #[must_use]
+    pub fn adapt(&self) -> Option<SocketAddr> {
+        self.adapt
+    }
+
+    /// Reads the configuration file again. What cannot change while the server runs is named.
+    ///
+    /// # Errors
+    /// Where there is no file, or a mistake in it; nothing changes then.
+    pub fn reload(&self) -> Result<Reloaded, ReloadError> {
+        self.reloader.reload()
+    }
+
+    /// Whether everything that should run does: what a watchdog asks.
+    #[must_use]
+    pub fn is_alive(&self) -> bool {
+        let runs = |thread: &Option<JoinHandle<()>>| {
+            thread.as_ref().is_some_and(|thread| !thread.is_finished())
+        };
+        let edge = self.edge.as_ref().is_some_and(|edge| !edge.is_finished());
+        edge && runs(&self.dispatcher)
     }
 
     /// The beginning of the URLs that phones are told to fetch.
@@ -172,19 +290,31 @@ impl Server {
 
     fn shut_down(&mut self) -> bool {
         self.stopping.store(true, Ordering::Relaxed);
+        self.metrics.drain();
         self.stop.send_replace(true);
         // A full channel wakes the dispatcher as well.
         let _ = self.wake.try_send(());
         let mut drained = true;
         if let (Some(runtime), Some(edge)) = (self.runtime.take(), self.edge.take()) {
+            info!("stopping");
             drained = runtime
-                .block_on(async { tokio::time::timeout(DRAIN, edge).await })
+                .block_on(async { tokio::time::timeout(self.drain, edge).await })
                 .is_ok_and(|joined| joined.is_ok());
             runtime.shutdown_timeout(PAUSE);
         }
         if let Some(dispatcher) = self.dispatcher.take() {
             drained &= dispatcher.join().is_ok();
+            if drained {
+                info!("stopped");
+            } else {
+                warn!("stopped, and gave up what was under way for too long");
+            }
         }
+        if let Some(records) = &mut self.records {
+            records.stop();
+        }
+        // Last, so that whoever watches sees it drain.
+        self.panel.stop();
         drained
     }
 }
@@ -193,6 +323,19 @@ impl Drop for Server {
     fn drop(&mut self) {
         self.shut_down();
     }
+}
+
+/// Opens the store. Gives it and how many bodies without a message were deleted.
+fn open(config: &Config, metrics: &Arc<Metrics>) -> Result<(Arc<SqliteStore>, usize), StartError> {
+    let folder = &config.store.folder;
+    let watch = metrics.clone();
+    let watch = Box::new(move |group, took| watch.committed(group, took));
+    let (store, recovery) =
+        SqliteStore::open_watched(folder, watch).map_err(|error| StartError::Store {
+            folder: folder.display().to_string(),
+            error,
+        })?;
+    Ok((Arc::new(store), recovery.orphans))
 }
 
 fn listen(address: SocketAddr) -> Result<TcpListener, StartError> {
@@ -206,7 +349,13 @@ fn address(listener: &TcpListener) -> Result<SocketAddr, StartError> {
 }
 
 /// Does what is due until the server stops.
-fn dispatch(relay: &Relay, notifier: &dyn Notifier, woken: &Receiver<()>, stopping: &AtomicBool) {
+fn dispatch(
+    relay: &Relay,
+    notifier: &dyn Notifier,
+    woken: &Receiver<()>,
+    stopping: &AtomicBool,
+    metrics: &Metrics,
+) {
     let clock = System::clock();
     let mut tidied: Option<Instant> = None;
     while !stopping.load(Ordering::Relaxed) {
@@ -225,7 +374,8 @@ fn dispatch(relay: &Relay, notifier: &dyn Notifier, woken: &Receiver<()>, stoppi
             }
             Ok((0, None)) => TIDY,
             Err(error) => {
-                eprintln!("remold: {error}; trying again");
+                metrics.store_failed();
+                error!(%error, "the store fails; trying again");
                 PAUSE
             }
         };

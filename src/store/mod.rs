@@ -13,6 +13,8 @@
 
 mod bodies;
 pub mod conformance;
+pub mod outbox;
+pub mod records;
 mod rows;
 mod sqlite;
 
@@ -20,7 +22,7 @@ pub use rows::{
     Accepted, Change, DeliveryState, Event, Lease, MessageRow, NewRecipient, NewReport, Page,
     RecipientRow, ReportChange, ReportRow, Role, Submission, Work,
 };
-pub use sqlite::{Recovery, SqliteStore};
+pub use sqlite::{BackupError, CommitWatch, Manifest, Recovery, SqliteStore, back_up, restore};
 
 use bytes::Bytes;
 

@@ -3,8 +3,11 @@
 //! WAL with `synchronous = FULL`: a commit that returned is on the disk, also when the power goes.
 //! One thread writes, so that many callers share one sync; a few connections read beside it.
 
+mod backup;
+mod outbox;
 mod query;
 mod schema;
+mod search;
 mod verbs;
 mod writer;
 
@@ -16,6 +19,8 @@ use std::time::Duration;
 
 use rusqlite::{Connection, OpenFlags};
 
+pub use self::backup::{BackupError, Manifest, back_up, restore};
+pub use self::writer::CommitWatch;
 use self::writer::Writer;
 use super::StoreError;
 use super::bodies::{Bodies, sync_folder};
@@ -47,6 +52,14 @@ impl SqliteStore {
     /// [`StoreError::Locked`] where another process has it open, [`StoreError::Newer`] where a
     /// later version of this program wrote it, and whatever the file system says.
     pub fn open(folder: &Path) -> Result<(Self, Recovery), StoreError> {
+        Self::open_watched(folder, Box::new(|_, _| {}))
+    }
+
+    /// As [`SqliteStore::open`]; `watch` hears of each commit.
+    ///
+    /// # Errors
+    /// As [`SqliteStore::open`].
+    pub fn open_watched(folder: &Path, watch: CommitWatch) -> Result<(Self, Recovery), StoreError> {
         let io = |error| StoreError::io("folder of the store", &error);
         std::fs::create_dir_all(folder).map_err(io)?;
         let lock = lock(folder)?;
@@ -60,7 +73,7 @@ impl SqliteStore {
         let orphans = bodies.collect(&known)?;
         let store = Self {
             bodies,
-            writer: Writer::start(connection)?,
+            writer: Writer::start(connection, watch)?,
             readers: Mutex::new(Vec::new()),
             database: path,
             _lock: lock,

@@ -5,7 +5,7 @@ use rusqlite::{Connection, OptionalExtension, ffi, params};
 use sha2::{Digest, Sha256};
 
 use super::query::{self, MESSAGE, MESSAGE_COLUMNS, RECIPIENT, REPORT};
-use super::{SqliteStore, database};
+use super::{SqliteStore, database, outbox};
 use crate::store::{
     Accepted, Change, Event, Lease, MessageRow, Millis, NewReport, Page, RecipientRow,
     ReportChange, Store, StoreError, Submission, Work,
@@ -67,6 +67,7 @@ impl Store for SqliteStore {
     fn settle_report(&self, change: &ReportChange) -> Result<(), StoreError> {
         let change = change.clone();
         self.writer.run(move |connection| {
+            outbox::reported(connection, &change).map_err(database)?;
             let changed = match change.due_at {
                 Some(due_at) => connection
                     .prepare_cached(
@@ -305,6 +306,7 @@ fn insert(connection: &Connection, s: &Submission) -> Result<(), StoreError> {
                     s.deliver_at,
                 ])?;
         }
+        outbox::submitted(connection, s)?;
         event(
             connection,
             &Event {
@@ -412,6 +414,7 @@ fn settle(connection: &Connection, change: &Change) -> Result<(), StoreError> {
                      closed_at = CASE WHEN waiting = 1 THEN ?2 ELSE closed_at END WHERE id = ?1",
                 )?
                 .execute(params![message_id, change.event.at])?;
+            outbox::concluded(connection, change)?;
         }
         event(connection, &change.event)?;
         change

@@ -6,6 +6,7 @@
 
 use std::sync::mpsc::{Receiver, Sender, SyncSender, channel, sync_channel};
 use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
 
 use rusqlite::Connection;
 
@@ -21,6 +22,9 @@ type Job = Box<dyn FnOnce(Option<&Connection>) -> Finish + Send>;
 /// Tells a caller the result, given what became of the commit.
 type Finish = Box<dyn FnOnce(Result<(), StoreError>) + Send>;
 
+/// Hears of each commit: how many callers shared it, and how long it took.
+pub type CommitWatch = Box<dyn Fn(usize, Duration) + Send>;
+
 /// The way to the thread. The thread ends, with the last commit done, when this is dropped.
 pub(super) struct Writer {
     jobs: Option<Sender<Job>>,
@@ -29,11 +33,11 @@ pub(super) struct Writer {
 
 impl Writer {
     /// Starts the thread on a connection of its own.
-    pub(super) fn start(connection: Connection) -> Result<Self, StoreError> {
+    pub(super) fn start(connection: Connection, watch: CommitWatch) -> Result<Self, StoreError> {
         let (jobs, queue) = channel::<Job>();
         let thread = std::thread::Builder::new()
             .name("store-writer".to_owned())
-            .spawn(move || serve(&connection, &queue))
+            .spawn(move || serve(&connection, &queue, &watch))
             .map_err(|error| StoreError::io("writer thread", &error))?;
         Ok(Self {
             jobs: Some(jobs),
@@ -96,7 +100,7 @@ fn in_savepoint<T>(
     result
 }
 
-fn serve(connection: &Connection, queue: &Receiver<Job>) {
+fn serve(connection: &Connection, queue: &Receiver<Job>, watch: &CommitWatch) {
     while let Ok(first) = queue.recv() {
         if let Err(error) = connection
             .execute_batch("BEGIN IMMEDIATE")
@@ -111,7 +115,9 @@ fn serve(connection: &Connection, queue: &Receiver<Job>) {
         {
             finish.push(job(Some(connection)));
         }
+        let started = Instant::now();
         let committed = connection.execute_batch("COMMIT").map_err(database);
+        watch(finish.len(), started.elapsed());
         if committed.is_err() && !connection.is_autocommit() {
             // Nothing of a failed commit may stay for the next one to carry along.
             let _ = connection.execute_batch("ROLLBACK");
@@ -132,7 +138,7 @@ mod tests {
         connection
             .execute_batch("CREATE TABLE t (n UNIQUE)")
             .unwrap();
-        let writer = Writer::start(connection).unwrap();
+        let writer = Writer::start(connection, Box::new(|_, _| {})).unwrap();
         let insert = |n: i64| {
             writer.run(move |c| {
                 c.execute("INSERT INTO t VALUES (?1)", [n])
