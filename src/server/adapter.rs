@@ -265,7 +265,16 @@ mod tests {
             kept.result.unwrap(),
             (Bytes::from_static(GIF), "image/gif".to_owned())
         );
-        let made = adapter.adapt(job("mono-wbmp")).unwrap();
+        let mut wbmp = Resolution::by_id("mono-wbmp").unwrap();
+        wbmp.apply_overrides(&crate::profile::Overrides {
+            accept: Some(vec!["image/vnd.wap.wbmp".to_owned()]),
+            ..crate::profile::Overrides::default()
+        });
+        let wanted = Job {
+            caps: wbmp.capabilities,
+            ..job("safe")
+        };
+        let made = adapter.adapt(wanted).unwrap();
         assert_eq!(made.report.verdict, Verdict::Adapted);
         assert_eq!(made.result.unwrap().1, "image/vnd.wap.wbmp");
     }

@@ -492,6 +492,58 @@ mod tests {
         assert!(text.ends_with("# EOF\n"));
     }
 
+    /// The names under which figures are found, once each of them was counted.
+    fn names() -> std::collections::BTreeSet<String> {
+        let metrics = Metrics::new();
+        let took = Duration::from_millis(1);
+        metrics.submitted("mm1", "ok");
+        metrics.retrieved("mm1", "ok");
+        metrics.received_bytes("mm1", 1);
+        metrics.sent_bytes("mm1", 1);
+        metrics.opened("mm1");
+        metrics.came_to("queued");
+        metrics.report("sent");
+        metrics.pushed("report", "taken", took);
+        metrics.adapted("adapted", took);
+        metrics.cache(true);
+        metrics.reloaded("loaded");
+        metrics.admin("/livez", 200);
+        metrics.waiting(0, Some(0), &[], Some(0));
+        let text = metrics.text();
+        let types = text.lines().filter_map(|line| line.strip_prefix("# TYPE "));
+        types
+            .flat_map(|line| {
+                let (name, kind) = line.split_once(' ').unwrap();
+                let ends: &[&str] = match kind {
+                    "counter" => &["_total"],
+                    "histogram" => &["_bucket", "_sum", "_count"],
+                    "info" => &["_info"],
+                    _ => &[""],
+                };
+                ends.iter().map(move |end| format!("{name}{end}"))
+            })
+            .collect()
+    }
+
+    #[test]
+    fn alerts_and_dashboard_ask_for_figures_that_there_are() {
+        let names = names();
+        let mut asked = 0;
+        for text in [
+            include_str!("../../packaging/prometheus/remold.rules.yml"),
+            include_str!("../../packaging/grafana/remold.json"),
+        ] {
+            let words = text.split(|c: char| !(c.is_ascii_alphanumeric() || c == '_'));
+            for word in words {
+                if word.starts_with("remold_") || word.starts_with("process_") {
+                    assert!(names.contains(word), "{word} is none of {names:?}");
+                    asked += 1;
+                }
+            }
+        }
+        assert!(asked > 30);
+    }
+
     #[test]
     fn the_process_tells_of_itself() {
         let text = Metrics::new().text();

@@ -16,16 +16,16 @@ use remold::mms::{Body, ContentType, Field, HeaderValue, Part, Time, push};
 
 use crate::support::{fixture, remold};
 
-const ALICE: &str = "+15550001111";
-const BOB: &str = "+15550002222";
-const PATIENCE: Duration = Duration::from_secs(60);
+pub(crate) const ALICE: &str = "+15550001111";
+pub(crate) const BOB: &str = "+15550002222";
+pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
 
 /// A server of its own, in a folder of its own.
 pub(crate) struct Server {
-    child: Child,
+    pub(crate) child: Child,
     pub(crate) mm1: SocketAddr,
     pub(crate) admin: SocketAddr,
-    lines: Receiver<String>,
+    pub(crate) lines: Receiver<String>,
 }
 
 impl Server {
@@ -87,7 +87,7 @@ impl Server {
         accepted(post(self.mm1, ALICE, &small("alive", &[BOB]))).is_some()
     }
 
-    fn terminate(mut self) -> bool {
+    pub(crate) fn terminate(mut self) -> bool {
         let pid = self.child.id().to_string();
         assert!(Command::new("kill").arg(&pid).status().unwrap().success());
         self.child.wait().unwrap().success()
@@ -157,7 +157,7 @@ fn answer(stream: &mut TcpStream) -> Option<(u16, Bytes)> {
     Some((status, octets.split_off(end + 4).into()))
 }
 
-fn post(server: SocketAddr, from: &str, pdu: &Pdu) -> Option<(u16, Bytes)> {
+pub(crate) fn post(server: SocketAddr, from: &str, pdu: &Pdu) -> Option<(u16, Bytes)> {
     let octets = encode(pdu).unwrap();
     let head = format!(
         "POST http://mmsc.example/ HTTP/1.1\r\nX-WAP-Network-Client-MSISDN: {}\r\n\
@@ -182,14 +182,14 @@ fn read(octets: Bytes) -> Pdu {
 }
 
 /// The greeting of the fixtures, from `ALICE` to `to`.
-fn greeting(transaction_id: &str, to: &[&str]) -> Pdu {
+pub(crate) fn greeting(transaction_id: &str, to: &[&str]) -> Pdu {
     let octets = std::fs::read(fixture("greeting.mms")).unwrap();
     let mut pdu = read(octets.into());
     addressed(&mut pdu, transaction_id, to);
     pdu
 }
 
-fn small(transaction_id: &str, to: &[&str]) -> Pdu {
+pub(crate) fn small(transaction_id: &str, to: &[&str]) -> Pdu {
     let mut pdu = Pdu::new(PduType::SendReq);
     pdu.body = Some(Body {
         content_type: ContentType::new("application/vnd.wap.multipart.mixed"),
@@ -213,7 +213,7 @@ fn addressed(pdu: &mut Pdu, transaction_id: &str, to: &[&str]) {
 }
 
 /// The id of an accepted message.
-fn accepted(answer: Option<(u16, Bytes)>) -> Option<String> {
+pub(crate) fn accepted(answer: Option<(u16, Bytes)>) -> Option<String> {
     let (status, body) = answer?;
     let conf = read((status == 200).then_some(body)?);
     assert_eq!(conf.pdu_type, PduType::SendConf);
