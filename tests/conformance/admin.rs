@@ -1,7 +1,7 @@
 //! The service centre as its operators see it: the API, figures, charging records, reloading,
 //! TLS, stopping, copies.
 
-use std::io::{Read, Write};
+use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -555,4 +555,59 @@ fn a_copy_is_taken_while_the_server_runs_and_serves_again() {
         raw.body,
         remold::mms::pdu::encode(&greeting("t1", &[BOB])).unwrap()
     );
+}
+
+#[test]
+fn logs_name_the_message_and_mask_people() {
+    let scratch = Scratch::new("admin-logs");
+    let (config, log) = (scratch.0.join("remold.toml"), scratch.0.join("log"));
+    let text = format!(
+        "[store]\nfolder = \"{}\"\n[mm1]\nlisten = \"127.0.0.1:0\"\n\
+         [admin]\nlisten = \"127.0.0.1:0\"\n",
+        scratch.0.join("store").display()
+    );
+    std::fs::write(&config, text).unwrap();
+    let mut child = remold()
+        .args(["serve", "--config"])
+        .arg(&config)
+        .env("REMOLD_LOG__FORMAT", "json")
+        .stdout(std::process::Stdio::piped())
+        .stderr(std::fs::File::create(&log).unwrap())
+        .spawn()
+        .unwrap();
+    let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
+    let mut address = |name: &str| -> SocketAddr {
+        let line = lines.next().unwrap().unwrap();
+        let start = format!("{name} http://");
+        line.strip_prefix(&start).unwrap().parse().unwrap()
+    };
+    let (mm1, admin) = (address("mm1"), address("admin"));
+    let id = accepted(post(mm1, ALICE, &greeting("t1", &[BOB]))).unwrap();
+    let retry = format!("/v1/messages/{id}/retry");
+    until("the retry", || (ask(admin, "POST", &retry).status == 200).then_some(()));
+    let pid = child.id().to_string();
+    assert!(Command::new("kill").arg(&pid).status().unwrap().success());
+    // What it prints is read, so that it does not wait for us.
+    lines.for_each(drop);
+    assert!(child.wait().unwrap().success());
+    let text = std::fs::read_to_string(&log).unwrap();
+    for number in [ALICE, BOB] {
+        assert!(!text.contains(number.trim_start_matches('+')), "{text}");
+    }
+    let lines: Vec<Value> = text
+        .lines()
+        .map(|line| serde_json::from_str(line).unwrap())
+        .collect();
+    let with = |message: &str| {
+        let found = lines.iter().find(|line| line["message"] == message);
+        found.unwrap_or_else(|| panic!("no {message} in {text}"))
+    };
+    for message in ["submitted", "notified", "retry"] {
+        assert_eq!(with(message)["message_id"], id.as_str(), "{message}");
+    }
+    assert_eq!(with("submitted")["sender"], "+1555…11");
+    let audit = with("admin");
+    assert_eq!((&audit["audit"], &audit["by"]), (&true.into(), &"loopback".into()));
+    assert_eq!((&audit["action"], &audit["target"]), (&"retry".into(), &id.as_str().into()));
+    assert!(!text.contains("hello"), "what people wrote is never logged");
 }
