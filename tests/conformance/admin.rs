@@ -608,6 +608,6 @@ fn logs_name_the_message_and_mask_people() {
     assert_eq!(with("submitted")["sender"], "+1555…11");
     let audit = with("admin");
     assert_eq!((&audit["audit"], &audit["by"]), (&true.into(), &"loopback".into()));
-    assert_eq!((&audit["action"], &audit["target"]), (&"retry".into(), &id.as_str().into()));
+    assert_eq!((&audit["action"], &audit["about"]), (&"retry".into(), &id.as_str().into()));
     assert!(!text.contains("hello"), "what people wrote is never logged");
 }

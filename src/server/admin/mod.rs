@@ -251,7 +251,7 @@ async fn answer(
     };
     let (panel, headers) = (panel.clone(), head.headers.clone());
     let work = move || {
-        let target = id.clone();
+        let about = id.clone();
         let call = Call {
             panel: &panel,
             id,
@@ -262,11 +262,11 @@ async fn answer(
         };
         let answer = (route.handler)(&call).unwrap_or_else(|error| error.answer());
         let status = answer.status().as_u16();
-        let (by, target) = (call.who.name(), target.unwrap_or_default());
+        let (by, about) = (call.who.name(), about.unwrap_or_default());
         if route.is_audited() {
-            info!(audit = true, by, %peer, action = route.operation, target, status, "admin");
+            info!(audit = true, by, %peer, action = route.operation, about, status, "admin");
         } else {
-            debug!(by, %peer, action = route.operation, target, status, "admin");
+            debug!(by, %peer, action = route.operation, about, status, "admin");
         }
         answer
     };
