@@ -1,6 +1,7 @@
 //! Notices: the text that tells a recipient what had to go or is not whole, in his language.
 
 use std::collections::BTreeMap;
+use std::sync::OnceLock;
 
 use serde::Deserialize;
 
@@ -73,7 +74,9 @@ pub fn compose(
     if affected.is_empty() {
         return None;
     }
-    let templates: BTreeMap<String, Template> = toml::from_str(TEMPLATES).unwrap_or_default();
+    // Read once: it takes longer than fitting a small message.
+    static READ: OnceLock<BTreeMap<String, Template>> = OnceLock::new();
+    let templates = READ.get_or_init(|| toml::from_str(TEMPLATES).unwrap_or_default());
     let template = languages
         .iter()
         .map(String::as_str)

@@ -4,12 +4,12 @@
 use std::collections::HashMap;
 use std::fmt;
 use std::net::IpAddr;
-use std::str::FromStr;
 
 use hyper::HeaderMap;
 use sha2::{Digest, Sha256};
 
 use crate::mms::address::Msisdn;
+use crate::relay::Network;
 
 /// How subscribers are recognised.
 #[derive(Clone, Default)]
@@ -23,18 +23,18 @@ pub struct Identity {
     tokens: HashMap<[u8; 32], Msisdn>,
 }
 
-/// A range of addresses such as `10.0.0.0/8`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Network {
-    address: IpAddr,
-    prefix: u8,
-}
-
 impl Identity {
     /// Lets whoever posts to `/u/TOKEN` be this subscriber.
     pub fn add_token(&mut self, token: &str, number: Msisdn) {
         self.tokens
             .insert(Sha256::digest(token.as_bytes()).into(), number);
+    }
+
+    /// Whether requests from an address are those of a gateway.
+    #[must_use]
+    pub fn is_gateway(&self, peer: IpAddr) -> bool {
+        let peer = peer.to_canonical();
+        self.gateways.iter().any(|network| network.holds(peer))
     }
 
     /// Who sent a request from `peer` to `path`. The token counts first, then the header of a
@@ -80,52 +80,6 @@ fn header_number(value: &str) -> Option<Msisdn> {
     let digits = number.as_str();
     let digits = digits.strip_prefix("00").unwrap_or(digits);
     Msisdn::parse(&format!("+{digits}"))
-}
-
-impl Network {
-    /// Whether an address is in it.
-    #[must_use]
-    pub fn holds(&self, address: IpAddr) -> bool {
-        match (self.address, address) {
-            (IpAddr::V4(ours), IpAddr::V4(other)) => {
-                let differ = ours.to_bits() ^ other.to_bits();
-                u32::from(self.prefix) <= differ.leading_zeros()
-            }
-            (IpAddr::V6(ours), IpAddr::V6(other)) => {
-                let differ = ours.to_bits() ^ other.to_bits();
-                u32::from(self.prefix) <= differ.leading_zeros()
-            }
-            _ => false,
-        }
-    }
-}
-
-impl fmt::Display for Network {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}/{}", self.address, self.prefix)
-    }
-}
-
-impl FromStr for Network {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<Self, String> {
-        let wrong = || format!("{text} is no network: write 10.0.0.0/8 or one address");
-        let (address, prefix) = match text.split_once('/') {
-            Some((address, prefix)) => (address, Some(prefix)),
-            None => (text, None),
-        };
-        let address: IpAddr = address.parse().map_err(|_| wrong())?;
-        let most = if address.is_ipv4() { 32 } else { 128 };
-        let prefix = match prefix {
-            Some(prefix) => prefix.parse().map_err(|_| wrong())?,
-            None => most,
-        };
-        if prefix > most {
-            return Err(wrong());
-        }
-        Ok(Self { address, prefix })
-    }
 }
 
 #[cfg(test)]
@@ -185,14 +139,5 @@ mod tests {
             Some("+15550000008")
         );
         assert_eq!(of("192.0.2.9", forged, "/u/secre"), None);
-    }
-
-    #[test]
-    fn a_network_is_written_with_its_length() {
-        let all: Network = "0.0.0.0/0".parse().unwrap();
-        assert!(all.holds("203.0.113.1".parse().unwrap()));
-        for text in ["10.0.0.0/33", "10.0.0/8", "", "::/129", "10.0.0.0/x"] {
-            assert!(text.parse::<Network>().is_err(), "{text}");
-        }
     }
 }

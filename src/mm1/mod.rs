@@ -9,7 +9,7 @@ mod listener;
 mod service;
 mod watched;
 
-pub use identity::{Identity, Network};
+pub use identity::Identity;
 pub use listener::serve;
 
 use std::sync::Arc;
@@ -45,6 +45,9 @@ impl std::fmt::Debug for Tls {
 pub struct Bounds {
     /// Connections open at one time. Others wait to be accepted.
     pub connections: usize,
+    /// Connections open at one time from one address that is no gateway: behind a gateway are many
+    /// phones, behind any other address is one.
+    pub connections_each: usize,
     /// Time to send the head of a request, and to begin another one.
     pub header_timeout: Duration,
     /// Time without an octet either way, after which a connection is closed. Longer than the
@@ -59,7 +62,8 @@ pub struct Bounds {
 impl Default for Bounds {
     fn default() -> Self {
         Self {
-            connections: 1_000,
+            connections: 4_000,
+            connections_each: 32,
             header_timeout: Duration::from_secs(10),
             idle_timeout: Duration::from_secs(60),
             body_timeout: Duration::from_secs(120),

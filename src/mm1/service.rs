@@ -18,6 +18,8 @@ use crate::relay::{Happening, Interface, Retrieved};
 
 /// The unit in which held bodies are counted.
 pub(super) const KIB: usize = 1 << 10;
+/// Octets that are set aside for a body before any of it has come.
+const PROMISED: usize = 64 << 10;
 /// Octets of one capability header that are kept.
 const LONGEST_HEADER: usize = 4 << 10;
 
@@ -46,7 +48,11 @@ pub(super) async fn handle(
     let device = capabilities(&head.headers);
     let answer = match head.method {
         Method::GET => match path.rsplit_once("/m/") {
-            Some((_, token)) => fetch(edge, token.to_owned(), from, device).await,
+            Some((_, token)) => fetch(edge, token.to_owned(), from, device, false).await,
+            None if path.contains("/b/") => {
+                let token = path.rsplit_once("/b/").map_or("", |(_, token)| token);
+                fetch(edge, token.to_owned(), from, device, true).await
+            }
             None => plain(StatusCode::NOT_FOUND, "There is nothing here"),
         },
         Method::POST => match read(edge, body).await {
@@ -80,7 +86,9 @@ async fn read(edge: &Edge, body: Incoming) -> Result<(Bytes, Vec<OwnedSemaphoreP
     }
     let reading = async {
         let mut body = body;
-        let (mut octets, mut held) = (BytesMut::new(), Vec::new());
+        // No more is set aside for a promise than a small message takes.
+        let promised = usize::try_from(declared).unwrap_or(0).min(PROMISED);
+        let (mut octets, mut held) = (BytesMut::with_capacity(promised), Vec::new());
         let mut counted: usize = 0;
         while let Some(frame) = body.frame().await {
             let frame = frame.map_err(|_| plain(StatusCode::BAD_REQUEST, "The body is cut off"))?;
@@ -114,10 +122,17 @@ async fn fetch(
     token: String,
     from: Option<Msisdn>,
     device: Vec<(String, String)>,
+    boxed: bool,
 ) -> Answer {
     let worker = edge.clone();
     blocking(move || {
         remember(&worker, from.as_ref(), &device);
+        if boxed {
+            return match worker.relay.retrieve_boxed(&token, &device) {
+                Some(octets) => message(octets),
+                None => plain(StatusCode::NOT_FOUND, "There is nothing here"),
+            };
+        }
         match worker.relay.retrieve(&token, &device) {
             Retrieved::Conf(octets) => message(octets),
             Retrieved::Unknown => plain(StatusCode::NOT_FOUND, "There is nothing here"),
@@ -162,7 +177,14 @@ fn answer(edge: &Edge, octets: &Bytes, from: Option<&Msisdn>) -> Answer {
     };
     match pdu.pdu_type {
         PduType::SendReq => conf(&relay.submit(octets, &pdu, from)),
-        PduType::NotifyRespInd | PduType::AcknowledgeInd | PduType::ReadRecInd => {
+        PduType::ForwardReq => conf(&relay.pass_on(&pdu, from)),
+        PduType::DeleteReq | PduType::MboxDeleteReq => conf(&relay.delete(&pdu, from)),
+        PduType::MboxStoreReq | PduType::MboxUploadReq => conf(&relay.store_in_box(&pdu, from)),
+        PduType::MboxViewReq => conf(&relay.view_box(&pdu, from)),
+        PduType::NotifyRespInd
+        | PduType::AcknowledgeInd
+        | PduType::ReadRecInd
+        | PduType::CancelConf => {
             match relay.respond(&pdu, from) {
                 // Some phones hang where there is a body.
                 Ok(_) => Response::default(),

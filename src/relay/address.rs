@@ -16,15 +16,6 @@ pub struct Numbering {
     pub local: Vec<String>,
 }
 
-/// Where a recipient is.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Route {
-    /// A subscriber of ours, by number.
-    Local(Msisdn),
-    /// Somebody whom nothing here reaches; the sentence says why.
-    Nowhere(String),
-}
-
 impl Numbering {
     /// The number in its international form. `None` where it has none that can be told.
     #[must_use]
@@ -48,33 +39,38 @@ impl Numbering {
             .flatten()
     }
 
-    /// Where the owner of an address is.
-    #[must_use]
-    pub fn route(&self, address: &str) -> Route {
+    /// The international number that an address means.
+    ///
+    /// # Errors
+    /// A sentence that says why there is none.
+    pub fn number(&self, address: &str) -> Result<Msisdn, String> {
         let number = match Address::parse(address) {
             Some(Address::Msisdn(number)) => number,
             Some(Address::Email(_)) => {
-                return Route::Nowhere("e-mail addresses are not served here".to_owned());
+                return Err("e-mail addresses are not served here".to_owned());
             }
             Some(Address::ShortCode(code)) => {
-                return Route::Nowhere(format!("the short number {code} is not served here"));
+                return Err(format!("the short number {code} is not served here"));
             }
-            Some(other) => return Route::Nowhere(format!("{other} is not served here")),
-            None => return Route::Nowhere("a recipient has no address".to_owned()),
+            Some(other) => return Err(format!("{other} is not served here")),
+            None => return Err("a recipient has no address".to_owned()),
         };
-        match self.international(&number) {
-            None => Route::Nowhere(format!("{number} is not an international number")),
-            Some(number) if self.is_local(&number) => Route::Local(number),
-            Some(number) => Route::Nowhere(format!("{number} belongs to another network")),
-        }
+        self.international(&number)
+            .ok_or_else(|| format!("{number} is not an international number"))
     }
 
-    fn is_local(&self, number: &Msisdn) -> bool {
-        self.local.is_empty()
-            || self
-                .local
-                .iter()
-                .any(|prefix| number.as_str().starts_with(prefix.as_str()))
+    /// The longest beginning of ours that an international number has: empty where all numbers
+    /// are ours, `None` where this one is not.
+    #[must_use]
+    pub fn local_prefix(&self, number: &Msisdn) -> Option<&str> {
+        if self.local.is_empty() {
+            return Some("");
+        }
+        self.local
+            .iter()
+            .map(String::as_str)
+            .filter(|prefix| number.as_str().starts_with(prefix))
+            .max_by_key(|prefix| prefix.len())
     }
 }
 
@@ -118,18 +114,14 @@ mod tests {
 
     #[test]
     fn only_our_own_numbers_are_local() {
-        let route = |text| national().route(text);
-        assert!(matches!(route("0170 1234567/TYPE=PLMN"), Route::Local(_)));
-        for text in [
-            "+441632960001/TYPE=PLMN",
-            "a@b.example",
-            "12345",
-            "",
-            "1.2.3.4/TYPE=IPv4",
-        ] {
-            assert!(matches!(route(text), Route::Nowhere(_)), "{text}");
+        let ours = national();
+        let number = ours.number("0170 1234567/TYPE=PLMN").unwrap();
+        assert_eq!(ours.local_prefix(&number), Some("+4917"));
+        let other = ours.number("+441632960001/TYPE=PLMN").unwrap();
+        assert_eq!(ours.local_prefix(&other), None);
+        assert_eq!(Numbering::default().local_prefix(&other), Some(""));
+        for text in ["a@b.example", "12345", "", "1.2.3.4/TYPE=IPv4"] {
+            assert!(ours.number(text).is_err(), "{text}");
         }
-        let everybody = Numbering::default();
-        assert!(matches!(everybody.route("+441632960001"), Route::Local(_)));
     }
 }

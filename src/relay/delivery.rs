@@ -32,6 +32,8 @@ pub enum Event {
     Rejected,
     /// M-NotifyResp.ind said that the phone did not understand.
     Unrecognised,
+    /// The message was taken back before the phone had it.
+    Cancelled,
     /// M-NotifyResp.ind or M-Acknowledge.ind said that the phone has it.
     Acknowledged {
         /// X-Mms-Report-Allowed: whether the sender may be told.
@@ -148,6 +150,7 @@ pub fn step(progress: Progress, event: Event, terms: &Terms) -> (Progress, Optio
             };
             (next, None)
         }
+        Event::Cancelled => end(progress, S::Expired, Outcome::Expired),
         Event::Rejected => end(progress, S::Rejected, Outcome::Rejected),
         Event::Unrecognised => end(progress, S::Unrecognised, Outcome::Unrecognised),
         // A phone that was not sent the message cannot have it.
@@ -209,6 +212,7 @@ mod tests {
             2 => Just(Event::Fetched),
             1 => Just(Event::Deferred),
             1 => Just(Event::Rejected),
+            1 => Just(Event::Cancelled),
             1 => Just(Event::Unrecognised),
             2 => any::<bool>().prop_map(|report_allowed| Event::Acknowledged { report_allowed }),
         ]

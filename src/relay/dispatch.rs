@@ -1,64 +1,118 @@
 //! Doing what is due: notifications, reports, expiry.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::mpsc::channel;
 
 use super::delivery::{Effect, Event};
+use super::foresight::Sizes;
 use super::notification::notification;
 use super::retrieve::number;
-use super::{Happening, Notice, Notifier, NotifyError, Relay};
+use super::{Happening, Moment, Notice, Notifier, NotifyError, Relay};
 use crate::mms::push::wrap;
 use crate::store::{
-    self, Lease, MessageRow, Millis, RecipientRow, ReportChange, ReportRow, StoreError, Work,
+    self, Lease, MessageRow, Millis, RecipientRow, ReportChange, ReportRow, Settlement, StoreError,
+    Work,
 };
 
-/// What is leased at once. With [`THREADS`], and a notifier that gives up after 20 seconds, all of
-/// it is done before the leases run out.
-const BATCH: usize = 16;
+/// What is leased at once.
+const BATCH: usize = 128;
 /// Pushes under way at once.
 const THREADS: usize = 8;
+/// Pushes that are not worth another thread.
+const EACH: usize = 8;
 /// How long a lease lasts, in milliseconds.
 const LEASE: Millis = 120_000;
+/// No push begins later than this after its lease was given: a notifier takes up to 20 seconds
+/// until it gives up, and nobody else may have the lease by then.
+const LATEST: Millis = 90_000;
 
 impl Relay {
     /// Does some of what is due and gives how much it was: nothing is due any more when that is
-    /// zero. Blocks until the notifier has taken or refused each push.
+    /// zero. Blocks until the notifier has taken or refused each push. Several threads may do so
+    /// at once: none gets what another has.
     ///
     /// # Errors
     /// Where the store cannot be read or written; what was not settled comes back when its lease
     /// runs out.
     pub fn run_due(&self, notifier: &dyn Notifier) -> Result<usize, StoreError> {
-        let now = self.surroundings.now();
-        let leases = self.store.lease_due(now, BATCH, LEASE)?;
-        let next = AtomicUsize::new(0);
-        let work = || {
-            while let Some(lease) = leases.get(next.fetch_add(1, Ordering::Relaxed)) {
-                match self.run(lease, notifier) {
-                    // The phone was faster than we were.
-                    Err(StoreError::Stale) => {}
-                    other => other?,
-                }
-            }
-            Ok(())
-        };
-        let outcomes: Vec<Result<(), StoreError>> = match leases.len() {
-            0 => Vec::new(),
-            1 => vec![work()],
-            many => std::thread::scope(|scope| {
-                let threads: Vec<_> = (0..many.min(THREADS)).map(|_| scope.spawn(work)).collect();
-                threads
-                    .into_iter()
-                    .map(|thread| thread.join().unwrap_or(Err(StoreError::Closed)))
-                    .collect()
-            }),
-        };
-        outcomes.into_iter().collect::<Result<(), _>>()?;
+        let leases = self
+            .store
+            .lease_due(self.surroundings.now(), BATCH, LEASE)?;
+        if leases.is_empty() {
+            return Ok(0);
+        }
+        self.surroundings.pass(Moment::Leased);
+        let sizes = self.foresee(&leases);
+        let work = |lease: &Lease| self.run(lease, &sizes, notifier);
+        let threads = leases.len().div_ceil(EACH).min(THREADS);
+        if threads == 1 {
+            self.settle_all(leases.iter().filter_map(work).collect())?;
+        } else {
+            self.run_beside(&leases, &work, threads)?;
+        }
         Ok(leases.len())
     }
 
-    fn run(&self, lease: &Lease, notifier: &dyn Notifier) -> Result<(), StoreError> {
+    /// Runs leases on several threads and settles together what ended together, so that a push
+    /// that hangs keeps none of the others open.
+    fn run_beside(
+        &self,
+        leases: &[Lease],
+        work: &(dyn Fn(&Lease) -> Option<Settlement> + Sync),
+        threads: usize,
+    ) -> Result<(), StoreError> {
+        let next = AtomicUsize::new(0);
+        let (done, settled) = channel();
+        std::thread::scope(|scope| {
+            for _ in 0..threads {
+                let (done, next) = (done.clone(), &next);
+                scope.spawn(move || {
+                    while let Some(lease) = leases.get(next.fetch_add(1, Ordering::Relaxed)) {
+                        if let Some(settlement) = work(lease)
+                            && done.send(settlement).is_err()
+                        {
+                            return;
+                        }
+                    }
+                });
+            }
+            drop(done);
+            // Where nothing can be written any more, the threads hear of it when this is dropped.
+            let settled = settled;
+            while let Ok(first) = settled.recv() {
+                let together = std::iter::once(first).chain(settled.try_iter());
+                self.settle_all(together.collect())?;
+            }
+            Ok(())
+        })
+    }
+
+    fn settle_all(&self, settlements: Vec<Settlement>) -> Result<(), StoreError> {
+        let reports = |settlement: &Settlement| match settlement {
+            Settlement::Recipient(change) => !change.reports.is_empty(),
+            Settlement::Report(_) => false,
+        };
+        let wake = settlements.iter().any(reports);
+        if !settlements.is_empty() {
+            self.store.settle_all(settlements)?;
+        }
+        if wake {
+            self.surroundings.wake();
+        }
+        Ok(())
+    }
+
+    /// Does one piece of leased work. `None` where its time is over: it will be leased again.
+    fn run(&self, lease: &Lease, sizes: &Sizes, notifier: &dyn Notifier) -> Option<Settlement> {
+        let begun = lease.until.saturating_sub(LEASE);
+        if self.surroundings.now().saturating_sub(begun) > LATEST {
+            return None;
+        }
         match &lease.work {
-            Work::Recipient(both) => self.run_recipient(&both.0, &both.1, notifier),
-            Work::Report(report) => self.run_report(report, notifier),
+            Work::Recipient(both) => self
+                .run_recipient(&both.0, &both.1, sizes.get(&both.1.id).copied(), notifier)
+                .map(Settlement::Recipient),
+            Work::Report(report) => Some(Settlement::Report(self.run_report(report, notifier))),
         }
     }
 
@@ -66,16 +120,21 @@ impl Relay {
         &self,
         message: &MessageRow,
         recipient: &RecipientRow,
+        size: Option<u64>,
         notifier: &dyn Notifier,
-    ) -> Result<(), StoreError> {
-        let effect = self.advance(message, recipient, Event::Due, "waiting", String::new())?;
+    ) -> Option<store::Change> {
+        let (change, effect) =
+            self.change(message, recipient, Event::Due, "waiting", String::new());
         if effect != Some(Effect::Notify) {
-            return Ok(());
+            if let Some(change) = &change {
+                self.tell_step(message, recipient, change);
+            }
+            return change;
         }
         let now = self.surroundings.now();
         let pushed = match (
             number(&recipient.address),
-            notification(message, recipient, &self.terms, now),
+            notification(message, recipient, size, &self.terms, now),
         ) {
             (Some(number), Ok((push, url))) => notifier
                 .push(&Notice {
@@ -89,16 +148,20 @@ impl Relay {
                 "there is no notification for it".to_owned(),
             )),
         };
+        self.surroundings.pass(Moment::Pushed);
         let (event, what, detail) = match pushed {
             Ok(detail) => (Event::Notified, "notified", detail),
             Err(NotifyError::Temporary(why)) => (Event::NotifyFailed, "notify-failed", why),
             Err(NotifyError::Permanent(why)) => (Event::NotifyRefused, "notify-refused", why),
         };
-        self.advance(message, recipient, event, what, detail)
-            .map(|_| ())
+        let change = self.change(message, recipient, event, what, detail).0;
+        if let Some(change) = &change {
+            self.tell_step(message, recipient, change);
+        }
+        change
     }
 
-    fn run_report(&self, report: &ReportRow, notifier: &dyn Notifier) -> Result<(), StoreError> {
+    fn run_report(&self, report: &ReportRow, notifier: &dyn Notifier) -> ReportChange {
         let now = self.surroundings.now();
         let attempts = report.attempts.saturating_add(1);
         let pushed = match number(&report.address) {
@@ -111,6 +174,7 @@ impl Relay {
             }),
             None => Err(NotifyError::Permanent("there is no number".to_owned())),
         };
+        self.surroundings.pass(Moment::Pushed);
         let (due_at, what, detail) = match pushed {
             Ok(()) => (None, "report-sent", String::new()),
             Err(NotifyError::Temporary(why)) if attempts < self.terms.retry.attempts => {
@@ -134,14 +198,13 @@ impl Relay {
                 detail,
             },
         };
-        self.store.settle_report(&change)?;
         self.watch.happened(&Happening::Report {
             message_id: &report.message_id,
             address: &report.address,
             what,
             detail: &change.event.detail,
         });
-        Ok(())
+        change
     }
 }
 

@@ -7,12 +7,19 @@
 pub mod address;
 pub mod delivery;
 mod dispatch;
+pub mod foreign;
+mod foresight;
+mod forward;
+mod mbox;
+mod network;
 mod notification;
 mod operate;
+mod policy;
 mod report;
 mod respond;
 mod retrieve;
 pub mod retry;
+pub mod route;
 mod status;
 mod submit;
 #[cfg(test)]
@@ -20,18 +27,26 @@ mod testing;
 pub mod watch;
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use crate::mms::Message;
 use crate::mms::address::Msisdn;
 use crate::store::{self, DeliveryState, Millis, RecipientRow, Store, StoreError};
 
 pub use address::Numbering;
+pub use forward::Cancelled;
+pub use network::Network;
 pub use operate::{OperateError, Operated};
+pub use policy::{Policy, Rate};
 pub use retrieve::Retrieved;
 pub use retry::Retry;
+pub use route::{Plmn, Route, Routes};
 pub use watch::{Happening, Interface, Watch};
 
 use delivery::{Effect, Event, Progress, step};
+use foreign::PeerTerms;
+use report::seconds;
+use submit::Addressee;
 
 /// What an operator decides about the service.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -56,6 +71,12 @@ pub struct Terms {
     pub keep_body: Millis,
     /// How long the rows of a message are kept after that.
     pub keep_trace: Millis,
+    /// Who may send, to whom, and how much.
+    pub policy: Policy,
+    /// Messages in the box of a subscriber at most; 0 where there are no boxes.
+    pub box_messages: u64,
+    /// Octets in the box of a subscriber at most.
+    pub box_bytes: u64,
 }
 
 /// Milliseconds of an hour.
@@ -74,6 +95,9 @@ impl Default for Terms {
             duplicates: 24 * HOUR,
             keep_body: HOUR,
             keep_trace: 30 * 24 * HOUR,
+            policy: Policy::default(),
+            box_messages: 100,
+            box_bytes: 20 << 20,
         }
     }
 }
@@ -91,6 +115,39 @@ pub trait Surroundings: Send + Sync {
 
     /// There is new work for [`Relay::run_due`].
     fn wake(&self) {}
+
+    /// A moment at which a test may end the process.
+    fn pass(&self, _: Moment) {}
+}
+
+/// A moment in the work of the relay at which it may be cut short, as those of
+/// [`crate::store::Point`] are in that of a store.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Moment {
+    /// A message was taken over, and its sender does not know yet.
+    Accepted,
+    /// Work was leased and not begun.
+    Leased,
+    /// A push was taken by the notifier, and it is not written down yet.
+    Pushed,
+    /// A fetch was written down, and the phone has nothing yet.
+    Fetched,
+}
+
+impl Moment {
+    /// Every moment.
+    pub const ALL: [Self; 4] = [Self::Accepted, Self::Leased, Self::Pushed, Self::Fetched];
+
+    /// Its name in front of people.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Accepted => "accepted",
+            Self::Leased => "leased",
+            Self::Pushed => "pushed",
+            Self::Fetched => "fetched",
+        }
+    }
 }
 
 /// Brings a WAP push to a phone, such as by SMS.
@@ -129,11 +186,40 @@ pub enum NotifyError {
 
 /// Fits a message to a device.
 pub trait Fitter: Send + Sync {
-    /// Fits a message.
+    /// Fits a message for a phone that waits for it.
     ///
     /// # Errors
     /// Where it cannot be tried now.
-    fn fit(&self, message: &Message, device: &Device<'_>) -> Result<Fitted, FitError>;
+    fn fit(&self, content: Content<'_>, device: &Device<'_>) -> Result<Fitted, FitError>;
+
+    /// Begins to fit a message whose phone is not told of it yet, so that it can be told the size
+    /// and finds it done. Returns at once. `None` where nothing can be said.
+    fn foresee(&self, _content: Content<'_>, _device: &Device<'_>) -> Option<Forecast> {
+        None
+    }
+}
+
+/// A message that is to be fitted.
+#[derive(Debug, Clone, Copy)]
+pub struct Content<'a> {
+    /// The message, with all headers it will be handed out with.
+    pub message: &'a Message,
+    /// Stands for its body: equal for equal bodies, and for no others.
+    pub digest: [u8; 32],
+}
+
+/// The size of a message once it is fitted.
+pub enum Forecast {
+    /// In octets.
+    Size(u64),
+    /// It can be asked for.
+    Later(Box<dyn Later>),
+}
+
+/// A size that is being found out.
+pub trait Later: Send {
+    /// Waits for it no longer than this. `None` where it is not known by then.
+    fn size(&self, wait: Duration) -> Option<u64>;
 }
 
 /// What is known of a receiving device.
@@ -176,6 +262,15 @@ pub struct Relay {
     terms: Terms,
     limits: crate::Limits,
     watch: Arc<dyn Watch>,
+    peers: Peers,
+    gate: policy::Gate,
+}
+
+/// How peers are reached and dealt with.
+#[derive(Debug, Clone, Default)]
+struct Peers {
+    routes: Routes,
+    terms: PeerTerms,
 }
 
 impl Relay {
@@ -195,20 +290,40 @@ impl Relay {
             terms,
             limits,
             watch: Arc::new(watch::Unwatched),
+            peers: Peers::default(),
+            gate: policy::Gate::default(),
         }
     }
 
     /// The same relay, watched by somebody.
     #[must_use]
-    pub fn watched_by(mut self, watch: Arc<dyn Watch>) -> Self {
-        self.watch = watch;
-        self
+    pub fn watched_by(self, watch: Arc<dyn Watch>) -> Self {
+        Self { watch, ..self }
     }
 
     /// Who watches: edges tell what only they see.
     #[must_use]
     pub fn watch(&self) -> &dyn Watch {
         self.watch.as_ref()
+    }
+
+    /// The same relay with ways to peers; without them, every recipient is ours or nowhere.
+    #[must_use]
+    pub fn with_peers(self, routes: Routes, terms: PeerTerms) -> Self {
+        let peers = Peers { routes, terms };
+        Self { peers, ..self }
+    }
+
+    /// Where the owner of an address is.
+    #[must_use]
+    pub fn route(&self, address: &str) -> Route {
+        self.peers.routes.route(&self.terms.numbering, address)
+    }
+
+    /// Where the owner of an address is, and why.
+    #[must_use]
+    pub fn explain_route(&self, address: &str) -> route::Explanation {
+        self.peers.routes.explain(&self.terms.numbering, address)
     }
 
     /// What the operator decided.
@@ -293,6 +408,27 @@ impl Relay {
         what: &str,
         detail: String,
     ) -> Result<Option<Effect>, StoreError> {
+        let (change, effect) = self.change(message, recipient, event, what, detail);
+        if let Some(change) = change {
+            self.store.settle(&change)?;
+            self.tell_step(message, recipient, &change);
+            if matches!(effect, Some(Effect::Report(_))) {
+                self.surroundings.wake();
+            }
+        }
+        Ok(effect)
+    }
+
+    /// One step of one recipient: what is to be written down, if anything changes, and what the
+    /// step asks for.
+    fn change(
+        &self,
+        message: &store::MessageRow,
+        recipient: &RecipientRow,
+        event: Event,
+        what: &str,
+        detail: String,
+    ) -> (Option<store::Change>, Option<Effect>) {
         let now = self.surroundings.now();
         let progress = Progress {
             state: recipient.state,
@@ -307,7 +443,7 @@ impl Relay {
         };
         let (next, effect) = step(progress, event, &terms);
         if next == progress {
-            return Ok(effect);
+            return (None, effect);
         }
         let report = match effect {
             Some(Effect::Report(outcome)) => self.delivery_report(message, recipient, outcome),
@@ -332,20 +468,25 @@ impl Relay {
             },
             reports: report.into_iter().collect(),
         };
-        self.store.settle(&change)?;
+        (Some(change), effect)
+    }
+
+    /// Tells whoever watches of a step of a recipient.
+    fn tell_step(
+        &self,
+        message: &store::MessageRow,
+        recipient: &RecipientRow,
+        change: &store::Change,
+    ) {
         self.watch.happened(&Happening::Step {
             message_id: &message.id,
             recipient: &recipient.address,
             from: recipient.state,
-            to: next.state,
-            attempts: next.attempts,
+            to: change.state,
+            attempts: change.attempts,
             what: &change.event.what,
             detail: &change.event.detail,
         });
-        if matches!(effect, Some(Effect::Report(_))) {
-            self.surroundings.wake();
-        }
-        Ok(effect)
     }
 
     fn jitter(&self) -> u32 {
@@ -364,5 +505,9 @@ impl std::fmt::Debug for Relay {
 
 /// `octets` as hexadecimal digits.
 fn hex(octets: &[u8]) -> String {
-    octets.iter().map(|octet| format!("{octet:02x}")).collect()
+    let digit = |nibble: u8| char::from_digit(u32::from(nibble), 16).unwrap_or('0');
+    octets
+        .iter()
+        .flat_map(|octet| [digit(octet >> 4), digit(octet & 0x0F)])
+        .collect()
 }

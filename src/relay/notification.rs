@@ -9,18 +9,22 @@ use crate::store::{MessageRow, Millis, RecipientRow};
 /// Octets of a push that one short message carries beside the ports.
 pub(super) const ONE_SMS: usize = 133;
 
-/// A notification as a push, and the URL in it. What is left out first where it would take two
+/// A notification as a push, and the URL in it. `size` is what the phone will get, where that is
+/// known; else it is told the size of what was sent. What is left out first where it would take two
 /// short messages: the subject, then that a report was asked for.
 pub(super) fn notification(
     message: &MessageRow,
     recipient: &RecipientRow,
+    size: Option<u64>,
     terms: &Terms,
     now: Millis,
 ) -> Result<(Vec<u8>, String), EncodeError> {
     let url = url(terms, recipient);
     let mut smallest = Vec::new();
     for (subject, report) in [(true, true), (false, true), (false, false)] {
-        let pdu = build(message, recipient, &url, now, subject, report);
+        let mut pdu = build(message, recipient, &url, now, subject, report);
+        let size = HeaderValue::Integer(size.unwrap_or(message.size));
+        pdu.headers.set(Field::MessageSize, size);
         smallest = wrap(0, &encode(&pdu)?);
         if smallest.len() <= ONE_SMS {
             break;
@@ -90,6 +94,8 @@ mod tests {
             size: 235_800,
             subject: Some(subject.to_owned()),
             has_body: true,
+            content: None,
+            origin: None,
         };
         let recipient = RecipientRow {
             id: 1,
@@ -101,6 +107,7 @@ mod tests {
             state: DeliveryState::Queued,
             attempts: 0,
             fence: 0,
+            peer: None,
         };
         (message, recipient)
     }
@@ -123,7 +130,7 @@ mod tests {
     fn one_short_message_carries_it_and_the_subject_goes_first() {
         let (message, recipient) = rows("A subject that is far too long for one short message");
         let terms = terms("http://mms.example.net");
-        let (octets, url) = notification(&message, &recipient, &terms, 0).unwrap();
+        let (octets, url) = notification(&message, &recipient, None, &terms, 0).unwrap();
         assert!(octets.len() <= ONE_SMS, "{}", octets.len());
         let pdu = read(octets);
         assert_eq!(pdu.headers.text(Field::ContentLocation), Some(url.as_str()));
@@ -141,12 +148,12 @@ mod tests {
     fn what_fits_is_said_and_a_hidden_sender_is_not() {
         let (mut message, recipient) = rows("Hi");
         let terms = terms("http://m.example");
-        let (octets, _) = notification(&message, &recipient, &terms, 0).unwrap();
+        let (octets, _) = notification(&message, &recipient, None, &terms, 0).unwrap();
         let pdu = read(octets);
         assert_eq!(pdu.headers.text(Field::Subject), Some("Hi"));
         assert_eq!(pdu.headers.flag(Field::DeliveryReport), Some(true));
         message.sender_visible = false;
-        let (octets, _) = notification(&message, &recipient, &terms, 0).unwrap();
+        let (octets, _) = notification(&message, &recipient, None, &terms, 0).unwrap();
         assert!(read(octets).headers.get(Field::From).is_none());
     }
 }

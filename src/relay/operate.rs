@@ -1,7 +1,7 @@
 //! What an operator does to a message: tell its recipients now, or give it up.
 
 use super::delivery::Event;
-use super::{Happening, Relay};
+use super::Relay;
 use crate::store::{self, DeliveryState, MessageRow, RecipientRow, StoreError};
 
 /// A change by somebody else is read again this often.
@@ -191,15 +191,7 @@ impl Relay {
             reports: Vec::new(),
         };
         self.store.settle(&change)?;
-        self.watch.happened(&Happening::Step {
-            message_id: &message.id,
-            recipient: &recipient.address,
-            from: recipient.state,
-            to: state,
-            attempts: 0,
-            what,
-            detail: &change.event.detail,
-        });
+        self.tell_step(message, recipient, &change);
         Ok(())
     }
 }

@@ -2,6 +2,7 @@
 
 use super::Relay;
 use super::delivery::Outcome;
+use super::foreign::{Note, ReadStatus};
 use crate::mms::pdu::{Pdu, PduType, encode};
 use crate::mms::{EncodedString, Field, HeaderValue};
 use crate::store::{MessageRow, Millis, NewReport, RecipientRow};
@@ -19,6 +20,19 @@ impl Relay {
     ) -> Option<NewReport> {
         if !message.delivery_report || message.class == AUTO {
             return None;
+        }
+        if let Some(origin) = &message.origin {
+            let transaction_id = self.fresh_transaction()?;
+            let note = Note::Delivery {
+                transaction_id: transaction_id.clone(),
+                message_id: origin.message_id.clone(),
+                from: recipient.address.clone(),
+                to: message.sender.clone(),
+                date: seconds(self.surroundings.now()),
+                status: outcome.into(),
+                for_user: origin.for_user,
+            };
+            return self.note(&message.id, &origin.peer, Some(transaction_id), &note);
         }
         let mut pdu = Pdu::new(PduType::DeliveryInd);
         let headers = &mut pdu.headers;
@@ -38,6 +52,21 @@ impl Relay {
         recipient: &RecipientRow,
         status: u8,
     ) -> Option<NewReport> {
+        if let Some(origin) = &message.origin {
+            let transaction_id = self.fresh_transaction()?;
+            let note = Note::Read {
+                transaction_id: transaction_id.clone(),
+                message_id: origin.message_id.clone(),
+                from: recipient.address.clone(),
+                to: message.sender.clone(),
+                date: seconds(self.surroundings.now()),
+                status: match status {
+                    0x81 => ReadStatus::Deleted,
+                    _ => ReadStatus::Read,
+                },
+            };
+            return self.note(&message.id, &origin.peer, Some(transaction_id), &note);
+        }
         let mut pdu = Pdu::new(PduType::ReadOrigInd);
         let headers = &mut pdu.headers;
         headers.add(Field::MessageId, HeaderValue::Text(message.id.clone()));
@@ -59,6 +88,8 @@ impl Relay {
             pdu: encode(pdu).ok()?,
             due_at: now,
             expires_at: now.saturating_add(self.terms.expiry),
+            peer: None,
+            transaction_id: None,
         })
     }
 }

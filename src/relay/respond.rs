@@ -35,8 +35,31 @@ impl Relay {
                 Some(0x84) => self.answered(pdu, from, Event::Unrecognised, "unrecognised"),
                 _ => Ok(false),
             },
+            PduType::CancelConf => self.recalled(pdu, from),
             _ => Ok(false),
         }
+    }
+
+    /// M-Cancel.conf: a phone that was asked to delete a message says what it did.
+    fn recalled(&self, pdu: &Pdu, from: Option<&Msisdn>) -> Result<bool, StoreError> {
+        let Some(id) = pdu.transaction_id() else {
+            return Ok(false);
+        };
+        let Some((message, recipient)) = self.store.by_transaction(id)? else {
+            return Ok(false);
+        };
+        if !is(&recipient, from) {
+            return Ok(false);
+        }
+        let done = pdu.headers.token(Field::CancelStatus) == Some(0x80);
+        self.store.record(&store::Event {
+            message_id: message.id,
+            recipient: Some(recipient.id),
+            at: self.surroundings.now(),
+            what: "cancel-answered".to_owned(),
+            detail: if done { "done" } else { "not understood" }.to_owned(),
+        })?;
+        Ok(true)
     }
 
     fn answered(
@@ -91,7 +114,6 @@ impl Relay {
         message: &MessageRow,
         recipient: &RecipientRow,
     ) -> Result<bool, StoreError> {
-        const WHAT: &str = "read-report";
         let had_it = matches!(
             recipient.state,
             DeliveryState::Fetched | DeliveryState::Retrieved | DeliveryState::Indeterminate
@@ -100,6 +122,17 @@ impl Relay {
             Some(status @ (0x80 | 0x81)) if had_it && message.read_report => status,
             _ => return Ok(false),
         };
+        self.tell_of_reading(message, recipient, status)
+    }
+
+    /// Tells the sender that a recipient read a message or deleted it unread, once.
+    pub(super) fn tell_of_reading(
+        &self,
+        message: &MessageRow,
+        recipient: &RecipientRow,
+        status: u8,
+    ) -> Result<bool, StoreError> {
+        const WHAT: &str = "read-report";
         let told = self
             .store
             .events(&message.id)?
@@ -124,7 +157,9 @@ impl Relay {
 
 /// Whether a recipient is who the network says, where it says anything.
 fn is(recipient: &RecipientRow, from: Option<&Msisdn>) -> bool {
-    from.is_none_or(|from| number(&recipient.address).as_ref() == Some(from))
+    // For a subscriber of a peer, the peer speaks.
+    recipient.peer.is_none()
+        && from.is_none_or(|from| number(&recipient.address).as_ref() == Some(from))
 }
 
 #[cfg(test)]

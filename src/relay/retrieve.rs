@@ -6,7 +6,7 @@ use sha2::{Digest, Sha256};
 use super::delivery::Event;
 use super::report::seconds;
 use super::watch::retrieve_status;
-use super::{Device, FitError, Happening, Interface, Relay};
+use super::{Content, Device, FitError, Happening, Interface, Relay};
 use crate::mms::address::{Address, Msisdn};
 use crate::mms::pdu::{self, Pdu, PduType, encode};
 use crate::mms::{
@@ -15,7 +15,7 @@ use crate::mms::{
 use crate::store::{self, DeliveryState, MessageRow, RecipientRow, StoreError};
 
 /// Digits of a token.
-const TOKEN: usize = 32;
+pub(super) const TOKEN: usize = 32;
 /// A change by somebody else is read again this often.
 const READS: usize = 4;
 
@@ -39,7 +39,7 @@ const NOT_FOUND: u8 = 0xE2;
 const UNSUPPORTED: u8 = 0xE3;
 
 /// Headers of a submission that its recipients see.
-const SHOWN: [Field; 13] = [
+pub(super) const SHOWN: [Field; 15] = [
     Field::To,
     Field::Cc,
     Field::Subject,
@@ -53,6 +53,8 @@ const SHOWN: [Field; 13] = [
     Field::AuxApplicInfo,
     Field::ContentClass,
     Field::DrmContent,
+    Field::PreviouslySentBy,
+    Field::PreviouslySentDate,
 ];
 
 impl Relay {
@@ -84,10 +86,9 @@ impl Relay {
 
     fn try_retrieve(&self, token: &str, headers: &[(String, String)]) -> Result<Pdu, Refusal> {
         let unavailable = |_| Refusal(TRANSIENT, "The message cannot be read now; try again later");
-        let hash = Sha256::digest(token.to_ascii_lowercase().as_bytes()).into();
         let (row, recipient) = self
             .store
-            .by_token(&hash)
+            .by_token(&hash(token))
             .map_err(unavailable)?
             .ok_or(Refusal(NOT_FOUND, "The message is not here any more"))?;
         if !self.may_fetch(&row, &recipient) {
@@ -112,9 +113,13 @@ impl Relay {
             headers,
             remembered: &remembered,
         };
+        let content = Content {
+            message: &message,
+            digest: digest(&row),
+        };
         let fitted = self
             .fitter
-            .fit(&message, &device)
+            .fit(content, &device)
             .map_err(|error| match error {
                 FitError::Busy => Refusal(TRANSIENT, "Too many messages at once; try again later"),
                 FitError::Deadline => Refusal(UNSUPPORTED, "It takes too long to adapt"),
@@ -137,6 +142,7 @@ impl Relay {
         // Written down before the phone gets it: what it acknowledges, it must have fetched.
         self.fetched(&row, &recipient, &fitted.summary)
             .map_err(unavailable)?;
+        self.surroundings.pass(super::Moment::Fetched);
         let mut conf = Pdu::from_message(PduType::RetrieveConf, message);
         conf.headers
             .set(Field::MmsVersion, HeaderValue::Token(0x92));
@@ -145,14 +151,17 @@ impl Relay {
 
     /// Whether a message may be handed out. One that was fetched in time may be fetched again, as
     /// long as it is there: its acknowledgement may have been lost.
-    fn may_fetch(&self, message: &MessageRow, recipient: &RecipientRow) -> bool {
+    pub(super) fn may_fetch(&self, message: &MessageRow, recipient: &RecipientRow) -> bool {
         use DeliveryState as S;
+        if recipient.peer.is_some() {
+            return false;
+        }
         match recipient.state {
             S::Fetched | S::Retrieved | S::Indeterminate => true,
             S::Queued | S::Notified | S::Deferred | S::Unreachable => {
                 self.surroundings.now() < message.expires_at
             }
-            S::Rejected | S::Expired | S::Unrecognised => false,
+            S::Rejected | S::Expired | S::Unrecognised | S::Sent | S::Forwarded => false,
         }
     }
 
@@ -162,6 +171,9 @@ impl Relay {
         recipient: &RecipientRow,
         summary: &str,
     ) -> Result<(), StoreError> {
+        if recipient.state == DeliveryState::Fetched {
+            return Ok(());
+        }
         self.advance_fresh(
             message,
             recipient.clone(),
@@ -194,7 +206,7 @@ impl Relay {
         self.advance(message, &recipient, event, what, detail.to_owned())
     }
 
-    fn refusal(&self, status: u8, text: &str) -> Vec<u8> {
+    pub(super) fn refusal(&self, status: u8, text: &str) -> Vec<u8> {
         let mut conf = Pdu::new(PduType::RetrieveConf);
         let date = HeaderValue::Date(seconds(self.surroundings.now()));
         conf.headers.add(Field::Date, date);
@@ -217,7 +229,7 @@ impl Relay {
 }
 
 /// The message as its recipient shall see it, with all headers that M-Retrieve.conf will have.
-fn outgoing(original: Message, row: &MessageRow, recipient: &RecipientRow) -> Message {
+pub(super) fn outgoing(original: Message, row: &MessageRow, recipient: &RecipientRow) -> Message {
     let mut headers = Headers::new();
     let id = HeaderValue::Text(recipient.transaction_id.clone());
     headers.add(Field::TransactionId, id);
@@ -243,6 +255,18 @@ fn outgoing(original: Message, row: &MessageRow, recipient: &RecipientRow) -> Me
         headers,
         body: original.body,
     }
+}
+
+/// What a token is looked up by: the time that takes tells nothing about the tokens there are.
+pub(super) fn hash(token: &str) -> [u8; 32] {
+    Sha256::digest(token.to_ascii_lowercase().as_bytes()).into()
+}
+
+/// What stands for the body of a message. One that was accepted before bodies were hashed is like no
+/// other.
+pub(super) fn digest(row: &MessageRow) -> [u8; 32] {
+    row.content
+        .unwrap_or_else(|| Sha256::digest(row.id.as_bytes()).into())
 }
 
 /// The number in an address of the store.

@@ -1,5 +1,8 @@
 //! X-Mms-Response-Status (OMA-MMS-ENC section 7.3.48) and what older clients get instead.
 
+use crate::mms::Field;
+use crate::mms::pdu::Pdu;
+
 /// Why a submission is answered as it is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Response {
@@ -11,6 +14,8 @@ pub(super) enum Response {
     SendingAddressUnresolved,
     ContentNotAccepted,
     ReplyChargingNotSupported,
+    ServiceDenied,
+    MessageNotFound,
 }
 
 impl Response {
@@ -26,6 +31,8 @@ impl Response {
                 Self::SendingAddressUnresolved => 0x84,
                 Self::ContentNotAccepted => 0x87,
                 Self::Unsupported => 0x88,
+                Self::ServiceDenied => 0x82,
+                Self::MessageNotFound => 0x85,
             };
         }
         match self {
@@ -37,6 +44,8 @@ impl Response {
             Self::SendingAddressUnresolved => 0xE3,
             Self::ContentNotAccepted => 0xE5,
             Self::ReplyChargingNotSupported => 0xE9,
+            Self::ServiceDenied => 0xE1,
+            Self::MessageNotFound => 0xE4,
         }
     }
 }
@@ -48,6 +57,11 @@ pub(super) struct Version(pub(super) u8);
 impl Version {
     /// The latest that is spoken here.
     pub(super) const OURS: Self = Self(0x93);
+
+    /// That of the client that sent a PDU.
+    pub(super) fn of(pdu: &Pdu) -> Self {
+        Self(pdu.headers.token(Field::MmsVersion).unwrap_or(0x90))
+    }
 
     /// Whether it is older than 1.`minor`.
     pub(super) const fn is_before(self, minor: u8) -> bool {
@@ -78,6 +92,8 @@ mod tests {
             Response::SendingAddressUnresolved,
             Response::ContentNotAccepted,
             Response::ReplyChargingNotSupported,
+            Response::ServiceDenied,
+            Response::MessageNotFound,
         ] {
             assert!((0x80..=0x88).contains(&response.octet(old)), "{response:?}");
             let new = response.octet(Version(0x92));

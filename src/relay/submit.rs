@@ -3,13 +3,14 @@
 use bytes::Bytes;
 use sha2::{Digest, Sha256};
 
-use super::address::Route;
 use super::status::{Response, Version};
 use super::watch::response_status;
-use super::{Happening, Interface, Relay, hex};
+use super::{Happening, Interface, Moment, Relay, Route, hex};
 use crate::mms::address::Msisdn;
 use crate::mms::pdu::{Pdu, PduType};
-use crate::mms::{DecodeError, DecodeErrorKind, EncodedString, Field, HeaderValue, Headers, Time};
+use crate::mms::{
+    Body, DecodeError, DecodeErrorKind, EncodedString, Field, HeaderValue, Headers, Part, Time,
+};
 use crate::store::{Accepted, Millis, NewRecipient, Role, StoreError, Submission};
 
 /// The longest relative expiry that clients can read: three octets of seconds.
@@ -18,15 +19,26 @@ const LONGEST_EXPIRY: Millis = 0xFF_FFFF * 1_000;
 const DRAWS: usize = 3;
 
 /// Why a submission is refused, and what the phone is told.
-struct Refusal(Response, String);
+pub(super) struct Refusal(pub(super) Response, pub(super) String);
 
 /// The recipients of a submission.
 #[derive(Default)]
 struct Named {
-    /// Those who are served here, each once.
-    ours: Vec<(Role, Msisdn)>,
+    /// Those who can be reached, each once.
+    reached: Vec<Addressee>,
     /// A sentence for each of the others.
     foreign: Vec<String>,
+}
+
+/// A recipient who can be reached.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Addressee {
+    /// Which header names him.
+    pub(super) role: Role,
+    /// His number.
+    pub(super) number: Msisdn,
+    /// The peer that reaches him; `None` for a subscriber of ours.
+    pub(super) peer: Option<String>,
 }
 
 impl Relay {
@@ -35,8 +47,8 @@ impl Relay {
     /// the message.
     #[must_use]
     pub fn submit(&self, octets: &Bytes, pdu: &Pdu, sender: Option<&Msisdn>) -> Pdu {
-        let version = Version(pdu.headers.token(Field::MmsVersion).unwrap_or(0x90));
-        let mut conf = answer(pdu.transaction_id().unwrap_or(""), version);
+        let version = Version::of(pdu);
+        let mut conf = answer(PduType::SendConf, pdu, version);
         let (response, text, id) = match self.try_submit(octets, pdu, sender, version) {
             Ok((id, None)) => (Response::Ok, None, Some(id)),
             Ok((id, Some(text))) => (Response::PartialSuccess, Some(text), Some(id)),
@@ -57,13 +69,10 @@ impl Relay {
             add_text(&mut conf, Field::ResponseText, text);
         }
         if let Some(id) = id {
+            if pdu.headers.flag(Field::Store) == Some(true) {
+                self.keep_copy(&mut conf, pdu, sender, &id);
+            }
             conf.headers.add(Field::MessageId, HeaderValue::Text(id));
-        }
-        if pdu.headers.flag(Field::Store) == Some(true) {
-            conf.headers
-                .add(Field::StoreStatus, HeaderValue::Token(0xE0));
-            let text = "There is no message box here".to_owned();
-            add_text(&mut conf, Field::StoreStatusText, text);
         }
         conf
     }
@@ -72,7 +81,7 @@ impl Relay {
     /// `transaction_id` is what could be made out of them.
     #[must_use]
     pub fn refuse(&self, transaction_id: &str, error: &DecodeError) -> Pdu {
-        let mut conf = answer(transaction_id, Version::OURS);
+        let mut conf = blank(PduType::SendConf, transaction_id, Version::OURS);
         let response = match error.kind {
             DecodeErrorKind::UnsupportedVersion(_) | DecodeErrorKind::UnknownMessageType(_) => {
                 Response::Unsupported
@@ -88,8 +97,8 @@ impl Relay {
     /// The answer to a request that is understood and not served here.
     #[must_use]
     pub fn refuse_kind(&self, pdu: &Pdu) -> Pdu {
-        let version = Version(pdu.headers.token(Field::MmsVersion).unwrap_or(0x90));
-        let mut conf = answer(pdu.transaction_id().unwrap_or(""), version);
+        let version = Version::of(pdu);
+        let mut conf = answer(PduType::SendConf, pdu, version);
         let status = HeaderValue::Token(Response::Unsupported.octet(version));
         conf.headers.add(Field::ResponseStatus, status);
         let text = format!("{} is not served here", pdu.pdu_type.name());
@@ -98,7 +107,7 @@ impl Relay {
     }
 
     /// The id of the message, and a word on those recipients who will not get it.
-    fn try_submit(
+    pub(super) fn try_submit(
         &self,
         octets: &Bytes,
         pdu: &Pdu,
@@ -110,6 +119,9 @@ impl Relay {
             let text = "The network did not say who is sending";
             return refuse(Response::SendingAddressUnresolved, text);
         };
+        if !self.terms.policy.may_send(sender) {
+            return refuse(Response::ServiceDenied, "You may not send messages here");
+        }
         let Some(transaction_id) = pdu.transaction_id().filter(|id| !id.is_empty()) else {
             return refuse(Response::MessageFormatCorrupt, "There is no transaction id");
         };
@@ -129,7 +141,7 @@ impl Relay {
             return refuse(Response::ReplyChargingNotSupported, text);
         }
         let Named {
-            ours: recipients,
+            reached: recipients,
             foreign,
         } = self.recipients(&pdu.headers)?;
         let foreign = (!foreign.is_empty()).then(|| format!("Not sent: {}", foreign.join("; ")));
@@ -140,6 +152,7 @@ impl Relay {
             return refuse(Response::SendingAddressUnresolved, text);
         }
         let now = self.surroundings.now();
+        self.hold(sender, recipients.len(), now)?;
         let expires_at = self.expires_at(&pdu.headers, now);
         let deliver_at = match pdu.headers.get(Field::DeliveryTime) {
             Some(HeaderValue::Time(time)) => instant(*time, now).max(now),
@@ -150,57 +163,75 @@ impl Relay {
             return refuse(Response::MessageFormatCorrupt, text);
         }
         let flag = |field| pdu.headers.flag(field).unwrap_or(false);
+        let content = content_digest(pdu.body.as_ref());
         let submission = Submission {
             id: String::new(),
             sender: format!("{sender}/TYPE=PLMN"),
             transaction_id: transaction_id.to_owned(),
-            content_hash: content_hash(pdu, &recipients),
+            content_hash: submission_hash(pdu, &recipients, &content),
+            content,
             accepted_at: now,
             expires_at,
             deliver_at,
             delivery_report: flag(Field::DeliveryReport),
             read_report: flag(Field::ReadReport),
             sender_visible: pdu.headers.token(Field::SenderVisibility) != Some(0x80),
-            class: pdu
-                .headers
-                .token(Field::MessageClass)
-                .filter(|class| (0x80..=0x83).contains(class))
-                .unwrap_or(0x80),
+            class: class(&pdu.headers),
             size: u64::try_from(octets.len()).unwrap_or(u64::MAX),
             subject: pdu.headers.text(Field::Subject).map(str::to_owned),
             recipients: Vec::new(),
+            origin: None,
         };
-        let id = self.accept(submission, &recipients, octets)?;
+        let id = self
+            .store_submission(submission, &recipients, octets)
+            .map_err(|text| Refusal(Response::TransientFailure, text))?;
         Ok((id, foreign))
     }
 
-    /// Draws the random numbers of a submission and gives it to the store.
-    fn accept(
+    /// Holds a subscriber to his rate.
+    fn hold(&self, sender: &Msisdn, recipients: usize, now: Millis) -> Result<(), Refusal> {
+        let Some(rate) = self.terms.policy.rate else {
+            return Ok(());
+        };
+        self.gate
+            .pass(sender, recipients, rate, now)
+            .map_err(|wait| {
+                let seconds = wait.saturating_add(999) / 1_000;
+                let s = if seconds == 1 { "" } else { "s" };
+                let text = format!("You send too fast; try again in {seconds} second{s}");
+                Refusal(Response::TransientFailure, text)
+            })
+    }
+
+    /// Draws the random numbers of a submission and gives it to the store; where that fails, what
+    /// its sender is told.
+    pub(super) fn store_submission(
         &self,
         mut submission: Submission,
-        recipients: &[(Role, Msisdn)],
+        recipients: &[Addressee],
         octets: &Bytes,
-    ) -> Result<String, Refusal> {
-        let failed = |error: String| Refusal(Response::TransientFailure, error);
+    ) -> Result<String, String> {
         let since = submission.accepted_at.saturating_sub(self.terms.duplicates);
         for _ in 0..DRAWS {
-            let random = || self.surroundings.random().map_err(failed);
-            submission.id = hex(random()?.first_chunk::<16>().map_or(&[], |id| &id[..]));
+            let random = || self.surroundings.random();
+            submission.id = message_id(submission.accepted_at, &random()?);
             submission.recipients = recipients
                 .iter()
-                .map(|(role, number)| {
+                .map(|addressee| {
                     let random = random()?;
                     let (token, rest) = random.split_at(16);
                     Ok(NewRecipient {
-                        address: format!("{number}/TYPE=PLMN"),
-                        role: *role,
+                        address: format!("{}/TYPE=PLMN", addressee.number),
+                        role: addressee.role,
                         token: hex(token),
                         transaction_id: hex(rest.first_chunk::<6>().map_or(&[], |id| &id[..])),
+                        peer: addressee.peer.clone(),
                     })
                 })
-                .collect::<Result<_, Refusal>>()?;
+                .collect::<Result<_, String>>()?;
             match self.store.accept(&submission, octets, since) {
                 Ok(Accepted::New) => {
+                    self.surroundings.pass(Moment::Accepted);
                     self.surroundings.wake();
                     return Ok(submission.id);
                 }
@@ -210,9 +241,7 @@ impl Relay {
                 Err(_) => break,
             }
         }
-        Err(failed(
-            "The message could not be stored; try again".to_owned(),
-        ))
+        Err("The message could not be stored; try again".to_owned())
     }
 
     /// Who To, Cc and Bcc name.
@@ -223,7 +252,7 @@ impl Relay {
             (Field::Bcc, Role::Bcc),
         ];
         let mut found = Named::default();
-        let Named { ours, foreign } = &mut found;
+        let Named { reached, foreign } = &mut found;
         let named = roles.into_iter().flat_map(|(field, role)| {
             headers.all(field).map(move |value| {
                 let text = match value {
@@ -240,20 +269,33 @@ impl Relay {
                 let text = format!("A message may have {most} recipients");
                 return Err(Refusal(Response::ContentNotAccepted, text));
             }
-            match self.terms.numbering.route(text) {
-                Route::Local(number) if ours.iter().any(|(_, known)| *known == number) => {}
-                Route::Local(number) => ours.push((role, number)),
-                Route::Nowhere(why) => foreign.push(why),
+            let (number, peer) = match self.route(text) {
+                Route::Local(number) | Route::Foreign(number, _)
+                    if !self.terms.policy.may_receive(&number) =>
+                {
+                    foreign.push(format!("{number} takes no messages"));
+                    continue;
+                }
+                Route::Local(number) => (number, None),
+                Route::Foreign(number, peer) => (number, Some(peer)),
+                Route::Nowhere(why) => {
+                    foreign.push(why);
+                    continue;
+                }
+            };
+            if !reached.iter().any(|known| known.number == number) {
+                reached.push(Addressee { role, number, peer });
             }
         }
-        if ours.is_empty() && foreign.is_empty() {
+        if reached.is_empty() && foreign.is_empty() {
             let text = "There is no recipient".to_owned();
             return Err(Refusal(Response::MessageFormatCorrupt, text));
         }
         Ok(found)
     }
 
-    fn expires_at(&self, headers: &Headers, now: Millis) -> Millis {
+    /// When a message with these headers expires.
+    pub(super) fn expires_at(&self, headers: &Headers, now: Millis) -> Millis {
         let asked = match headers.get(Field::Expiry) {
             Some(HeaderValue::Time(time)) => instant(*time, now),
             _ => now.saturating_add(self.terms.expiry),
@@ -263,8 +305,22 @@ impl Relay {
     }
 }
 
-fn answer(transaction_id: &str, version: Version) -> Pdu {
-    let mut conf = Pdu::new(PduType::SendConf);
+/// A Message-ID: the time in front, so that a store finds messages of one time in one place, and
+/// ten random octets.
+fn message_id(now: Millis, random: &[u8; 32]) -> String {
+    let time = now.to_be_bytes();
+    let (_, time) = time.split_at(2);
+    let random = random.first_chunk::<10>().map_or(&[][..], |octets| octets);
+    hex(time) + &hex(random)
+}
+
+/// The beginning of an answer to a PDU.
+pub(super) fn answer(kind: PduType, pdu: &Pdu, version: Version) -> Pdu {
+    blank(kind, pdu.transaction_id().unwrap_or(""), version)
+}
+
+fn blank(kind: PduType, transaction_id: &str, version: Version) -> Pdu {
+    let mut conf = Pdu::new(kind);
     conf.headers
         .set(Field::MmsVersion, HeaderValue::Token(version.answer()));
     let id = HeaderValue::Text(transaction_id.to_owned());
@@ -272,7 +328,7 @@ fn answer(transaction_id: &str, version: Version) -> Pdu {
     conf
 }
 
-fn add_text(conf: &mut Pdu, field: Field, text: String) {
+pub(super) fn add_text(conf: &mut Pdu, field: Field, text: String) {
     let value = HeaderValue::Encoded(EncodedString::new(text));
     conf.headers.add(field, value);
 }
@@ -285,27 +341,57 @@ fn instant(time: Time, now: Millis) -> Millis {
     }
 }
 
+/// X-Mms-Message-Class as its octet; Personal for one that has none or one of its own.
+pub(super) fn class(headers: &Headers) -> u8 {
+    headers
+        .token(Field::MessageClass)
+        .filter(|class| (0x80..=0x83).contains(class))
+        .unwrap_or(0x80)
+}
+
 /// What makes two submissions the same: content and recipients. Dates may differ between the
 /// attempts of a phone.
-fn content_hash(pdu: &Pdu, recipients: &[(Role, Msisdn)]) -> [u8; 32] {
+pub(super) fn submission_hash(pdu: &Pdu, recipients: &[Addressee], content: &[u8; 32]) -> [u8; 32] {
     let mut hash = Sha256::new();
-    let mut add = |octets: &[u8]| {
-        hash.update(
-            u64::try_from(octets.len())
-                .unwrap_or(u64::MAX)
-                .to_be_bytes(),
-        );
-        hash.update(octets);
-    };
-    for (_, number) in recipients {
-        add(number.as_str().as_bytes());
+    for recipient in recipients {
+        add(&mut hash, recipient.number.as_str().as_bytes());
     }
-    add(pdu.headers.text(Field::Subject).unwrap_or("").as_bytes());
-    for part in pdu.body.iter().flat_map(|body| &body.parts) {
-        add(part.content_type.media().as_bytes());
-        add(&part.data);
+    let subject = pdu.headers.text(Field::Subject).unwrap_or("");
+    add(&mut hash, subject.as_bytes());
+    hash.update(content);
+    hash.finalize().into()
+}
+
+/// A hash of all that a body is: what its parts hold, what they are called, and their order.
+pub(super) fn content_digest(body: Option<&Body>) -> [u8; 32] {
+    let mut hash = Sha256::new();
+    let Some(body) = body else {
+        return hash.finalize().into();
+    };
+    add(&mut hash, body.content_type.to_string().as_bytes());
+    for part in &body.parts {
+        let Part {
+            content_type,
+            content_id,
+            content_location,
+            disposition,
+            other,
+            data,
+        } = part;
+        // Rare ones are told apart by what they show of themselves.
+        let head =
+            format!("{content_type} {content_id:?} {content_location:?} {disposition:?} {other:?}");
+        add(&mut hash, head.as_bytes());
+        add(&mut hash, data);
     }
     hash.finalize().into()
+}
+
+/// Adds a text so that no two texts together are the same as two others.
+fn add(hash: &mut Sha256, octets: &[u8]) {
+    let len = u64::try_from(octets.len()).unwrap_or(u64::MAX);
+    hash.update(len.to_be_bytes());
+    hash.update(octets);
 }
 
 #[cfg(test)]

@@ -4,18 +4,19 @@
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use bytes::Bytes;
 use sha2::{Digest, Sha256};
 
 use super::{
-    Device, FitError, Fitted, Fitter, Notice, Notifier, NotifyError, Numbering, Relay,
-    Surroundings, Terms,
+    Content, Device, FitError, Fitted, Fitter, Forecast, Later, Notice, Notifier, NotifyError,
+    Numbering, Relay, Surroundings, Terms,
 };
 use crate::Limits;
 use crate::mms::address::Msisdn;
 use crate::mms::pdu::{Pdu, PduType, decode, encode};
-use crate::mms::{Body, ContentType, Field, HeaderValue, Message, Part, push};
+use crate::mms::{Body, ContentType, Field, HeaderValue, Part, push};
 use crate::store::{Millis, SqliteStore};
 
 /// Who sends everything.
@@ -150,11 +151,26 @@ impl Surroundings for World {
 struct AsItIs;
 
 impl Fitter for AsItIs {
-    fn fit(&self, message: &Message, _: &Device<'_>) -> Result<Fitted, FitError> {
+    fn fit(&self, content: Content<'_>, _: &Device<'_>) -> Result<Fitted, FitError> {
         Ok(Fitted {
-            message: Some(message.clone()),
+            message: Some(content.message.clone()),
             summary: "as it is".to_owned(),
         })
+    }
+
+    fn foresee(&self, _: Content<'_>, _: &Device<'_>) -> Option<Forecast> {
+        Some(Forecast::Later(Box::new(Soon)))
+    }
+}
+
+/// What every message will weigh, says the bench.
+pub(super) const FORESEEN: u64 = 12_345;
+
+struct Soon;
+
+impl Later for Soon {
+    fn size(&self, _: Duration) -> Option<u64> {
+        Some(FORESEEN)
     }
 }
 

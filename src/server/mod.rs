@@ -4,6 +4,7 @@ mod adapter;
 mod admin;
 pub mod cdr;
 pub mod config;
+mod fault;
 mod fitter;
 pub mod logging;
 pub mod metrics;
@@ -15,9 +16,9 @@ pub mod tls;
 mod watch;
 
 use std::net::{SocketAddr, TcpListener};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
@@ -36,9 +37,10 @@ pub use tls::TlsError;
 use crate::Limits;
 use crate::mm1::{self, Edge};
 use crate::relay::{Notifier, Relay, Surroundings};
-use crate::store::{SqliteStore, StoreError};
+use crate::store::{Faults, SqliteStore, StoreError};
 use adapter::Adapter;
 use admin::{Panel, Port};
+use fault::Fault;
 use fitter::Engine;
 use metrics::Metrics;
 use reload::Reloader;
@@ -46,9 +48,9 @@ use surroundings::System;
 use tls::Served;
 use watch::{WatchedFitter, WatchedNotifier, Watcher};
 
-/// How often what is kept no longer is deleted, and the longest sleep.
+/// How often what is kept no longer is deleted.
 const TIDY: Duration = Duration::from_secs(60);
-/// Pause after the store failed.
+/// Longest sleep of those who do what is due, and their pause after the store failed.
 const PAUSE: Duration = Duration::from_secs(1);
 
 /// A service centre that runs.
@@ -138,17 +140,20 @@ impl Server {
             |url| url.as_str().to_owned(),
         );
         let metrics = Arc::new(Metrics::new());
-        let (store, orphans) = open(config, &metrics)?;
+        let fault = Fault::from_environment().map_err(StartError::System)?;
+        let (store, orphans) = open(config, fault.clone(), &metrics)?;
         let (wake, woken) = sync_channel(1);
         let limits = Limits {
             message_bytes: config.limits.message_bytes,
             ..Limits::default()
         };
         let fitter = WatchedFitter {
-            fitter: Engine::new(config, limits.clone()).map_err(StartError::System)?,
+            fitter: Engine::new(config, limits.clone())
+                .map_err(StartError::System)?
+                .counted(metrics.clone()),
             metrics: metrics.clone(),
         };
-        let surroundings: Arc<dyn Surroundings> = Arc::new(System::new(wake.clone()));
+        let surroundings: Arc<dyn Surroundings> = Arc::new(System::new(wake.clone(), fault));
         let relay = Relay::new(
             store.clone(),
             Arc::new(fitter),
@@ -210,7 +215,7 @@ impl Server {
         let failures = metrics.clone();
         let dispatcher = std::thread::Builder::new()
             .name("dispatcher".to_owned())
-            .spawn(move || dispatch(&relay, &notifier, &woken, &flag, &failures))
+            .spawn(move || dispatch(&relay, &notifier, woken, &flag, &failures))
             .map_err(StartError::System)?;
         let edge = runtime.spawn(mm1::serve(listener, Arc::new(edge), stopped));
         info!(%mm1, %admin, version = env!("CARGO_PKG_VERSION"), "started");
@@ -326,12 +331,17 @@ impl Drop for Server {
 }
 
 /// Opens the store. Gives it and how many bodies without a message were deleted.
-fn open(config: &Config, metrics: &Arc<Metrics>) -> Result<(Arc<SqliteStore>, usize), StartError> {
+fn open(
+    config: &Config,
+    fault: Option<Arc<Fault>>,
+    metrics: &Arc<Metrics>,
+) -> Result<(Arc<SqliteStore>, usize), StartError> {
     let folder = &config.store.folder;
     let watch = metrics.clone();
     let watch = Box::new(move |group, took| watch.committed(group, took));
+    let faults = fault.map(|fault| -> Arc<dyn Faults> { fault });
     let (store, recovery) =
-        SqliteStore::open_watched(folder, watch).map_err(|error| StartError::Store {
+        SqliteStore::open_watched(folder, faults, watch).map_err(|error| StartError::Store {
             folder: folder.display().to_string(),
             error,
         })?;
@@ -348,19 +358,38 @@ fn address(listener: &TcpListener) -> Result<SocketAddr, StartError> {
     listener.local_addr().map_err(StartError::System)
 }
 
-/// Does what is due until the server stops.
+/// Does what is due until the server stops, on several threads, so that a push that hangs keeps only
+/// those waiting that were leased with it.
 fn dispatch(
     relay: &Relay,
     notifier: &dyn Notifier,
-    woken: &Receiver<()>,
+    woken: Receiver<()>,
     stopping: &AtomicBool,
     metrics: &Metrics,
+) {
+    let woken = Mutex::new(woken);
+    std::thread::scope(|scope| {
+        for first in [true, false] {
+            let woken = &woken;
+            scope.spawn(move || dispatch_beside(relay, notifier, woken, stopping, metrics, first));
+        }
+    });
+}
+
+/// The work of one of them. The `first` also deletes what is kept no longer.
+fn dispatch_beside(
+    relay: &Relay,
+    notifier: &dyn Notifier,
+    woken: &Mutex<Receiver<()>>,
+    stopping: &AtomicBool,
+    metrics: &Metrics,
+    first: bool,
 ) {
     let clock = System::clock();
     let mut tidied: Option<Instant> = None;
     while !stopping.load(Ordering::Relaxed) {
         let done = relay.run_due(notifier).and_then(|done| {
-            if tidied.is_none_or(|at| at.elapsed() >= TIDY) {
+            if first && tidied.is_none_or(|at| at.elapsed() >= TIDY) {
                 tidied = Some(Instant::now());
                 relay.purge()?;
             }
@@ -370,17 +399,19 @@ fn dispatch(
             Ok((1.., _)) => continue,
             Ok((0, Some(due))) => {
                 let left = due.saturating_sub(clock.now()).max(1);
-                Duration::from_millis(u64::try_from(left).unwrap_or(1)).min(TIDY)
+                Duration::from_millis(u64::try_from(left).unwrap_or(1)).min(PAUSE)
             }
-            Ok((0, None)) => TIDY,
+            Ok((0, None)) => PAUSE,
             Err(error) => {
                 metrics.store_failed();
                 error!(%error, "the store fails; trying again");
                 PAUSE
             }
         };
+        // One of them listens; the other takes over as soon as that one has work.
+        let listening = woken.lock().unwrap_or_else(PoisonError::into_inner);
         if matches!(
-            woken.recv_timeout(pause),
+            listening.recv_timeout(pause),
             Err(RecvTimeoutError::Disconnected)
         ) {
             return;

@@ -1,25 +1,34 @@
 //! The clock and the random numbers of the machine.
 
+use std::sync::Arc;
 use std::sync::mpsc::SyncSender;
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use crate::relay::Surroundings;
+use super::fault::Fault;
+use crate::relay::{Moment, Surroundings};
 use crate::store::Millis;
 
 /// The machine.
 pub(super) struct System {
     wake: Option<SyncSender<()>>,
+    fault: Option<Arc<Fault>>,
 }
 
 impl System {
-    /// The machine; new work is announced on `wake`.
-    pub(super) fn new(wake: SyncSender<()>) -> Self {
-        Self { wake: Some(wake) }
+    /// The machine; new work is announced on `wake`. A test may ask for a fault.
+    pub(super) fn new(wake: SyncSender<()>, fault: Option<Arc<Fault>>) -> Self {
+        Self {
+            wake: Some(wake),
+            fault,
+        }
     }
 
     /// The machine, for its clock alone.
     pub(super) fn clock() -> Self {
-        Self { wake: None }
+        Self {
+            wake: None,
+            fault: None,
+        }
     }
 }
 
@@ -42,6 +51,13 @@ impl Surroundings for System {
         if let Some(wake) = &self.wake {
             // Where the channel is full, the dispatcher is about to look anyway.
             let _ = wake.try_send(());
+        }
+    }
+
+    fn pass(&self, moment: Moment) {
+        if let Some(fault) = &self.fault {
+            // Nothing but a kill can be asked for here.
+            let _ = fault.pass(moment.name());
         }
     }
 }

@@ -7,9 +7,9 @@ use tracing::{debug, info, warn};
 
 use super::logging::{Masked, Scrubbed};
 use super::metrics::Metrics;
-use crate::mms::Message;
 use crate::relay::{
-    Device, FitError, Fitted, Fitter, Happening, Notice, Notifier, NotifyError, Watch,
+    Content, Device, FitError, Fitted, Fitter, Forecast, Happening, Notice, Notifier, NotifyError,
+    Watch,
 };
 use crate::store::DeliveryState;
 
@@ -131,9 +131,9 @@ pub(super) struct WatchedFitter<F> {
 }
 
 impl<F: Fitter> Fitter for WatchedFitter<F> {
-    fn fit(&self, message: &Message, device: &Device<'_>) -> Result<Fitted, FitError> {
+    fn fit(&self, content: Content<'_>, device: &Device<'_>) -> Result<Fitted, FitError> {
         let started = Instant::now();
-        let fitted = self.fitter.fit(message, device);
+        let fitted = self.fitter.fit(content, device);
         let took = started.elapsed();
         let verdict = match &fitted {
             Ok(Fitted { message: None, .. }) => "refused",
@@ -146,6 +146,10 @@ impl<F: Fitter> Fitter for WatchedFitter<F> {
         self.metrics.adapted(verdict, took);
         debug!(verdict, millis = took.as_millis(), "fitted");
         fitted
+    }
+
+    fn foresee(&self, content: Content<'_>, device: &Device<'_>) -> Option<Forecast> {
+        self.fitter.foresee(content, device)
     }
 }
 

@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 use bytes::Bytes;
 
 use super::StoreError;
+use super::fault::{Asked, Point};
 
 /// Files are spread over this many folders, so that none grows too long to list.
 const FOLDERS: usize = 256;
@@ -17,11 +18,12 @@ const FOLDERS: usize = 256;
 #[derive(Debug)]
 pub(super) struct Bodies {
     root: PathBuf,
+    faults: Asked,
 }
 
 impl Bodies {
     /// Opens the folder, which is made where it is not there.
-    pub(super) fn open(root: PathBuf) -> Result<Self, StoreError> {
+    pub(super) fn open(root: PathBuf, faults: Asked) -> Result<Self, StoreError> {
         let made = (|| {
             fs::create_dir_all(&root)?;
             for number in 0..FOLDERS {
@@ -33,7 +35,7 @@ impl Bodies {
             sync_folder(&root)
         })();
         made.map_err(|error| StoreError::io("folder of bodies", &error))?;
-        Ok(Self { root })
+        Ok(Self { root, faults })
     }
 
     /// Writes a body. When this returns, it is on the disk under its name.
@@ -41,14 +43,22 @@ impl Bodies {
         let written = (|| {
             let path = self.path(name)?;
             let temporary = path.with_extension("tmp");
-            let result = write(&temporary, octets).and_then(|()| fs::rename(&temporary, &path));
+            let result = self.write(&temporary, octets).and_then(|()| {
+                self.faults.at(Point::BodyRename)?;
+                fs::rename(&temporary, &path)
+            });
             if result.is_err() {
                 // What cannot be written can often be removed; if not, opening does it later.
                 let _ = fs::remove_file(&temporary);
                 return result;
             }
+            self.faults.at(Point::FolderSync)?;
             sync_folder(path.parent().unwrap_or(&self.root))
         })();
+        if written.is_err() {
+            // A file that has its name and no row is collected when the store is opened; better now.
+            let _ = self.delete(name);
+        }
         written.map_err(|error| StoreError::io("body of a message", &error))
     }
 
@@ -96,6 +106,18 @@ impl Bodies {
         Ok(deleted)
     }
 
+    fn write(&self, path: &Path, octets: &Bytes) -> io::Result<()> {
+        self.faults.at(Point::BodyWrite)?;
+        let mut file = OpenOptions::new()
+            .write(true)
+            .create(true)
+            .truncate(true)
+            .open(path)?;
+        file.write_all(octets)?;
+        self.faults.at(Point::BodySync)?;
+        file.sync_all()
+    }
+
     /// Where a body lies. Names are made by us; this makes sure of it.
     fn path(&self, name: &str) -> io::Result<PathBuf> {
         let plain = !name.is_empty() && name.bytes().all(|octet| octet.is_ascii_hexdigit());
@@ -104,16 +126,6 @@ impl Bodies {
             _ => Err(ErrorKind::InvalidInput.into()),
         }
     }
-}
-
-fn write(path: &Path, octets: &Bytes) -> io::Result<()> {
-    let mut file = OpenOptions::new()
-        .write(true)
-        .create(true)
-        .truncate(true)
-        .open(path)?;
-    file.write_all(octets)?;
-    file.sync_all()
 }
 
 /// Makes names in a folder durable.
@@ -132,7 +144,7 @@ mod tests {
     #[test]
     fn a_name_that_we_did_not_make_is_no_path() {
         let root = folder("names");
-        let bodies = Bodies::open(root.clone()).unwrap();
+        let bodies = Bodies::open(root.clone(), Asked::default()).unwrap();
         for name in [
             "",
             "a",
@@ -154,7 +166,7 @@ mod tests {
     #[test]
     fn what_no_row_names_is_collected_and_the_rest_stays() {
         let root = folder("collect");
-        let bodies = Bodies::open(root.clone()).unwrap();
+        let bodies = Bodies::open(root.clone(), Asked::default()).unwrap();
         bodies.put("ab01", &Bytes::from_static(b"kept")).unwrap();
         bodies.put("ab02", &Bytes::from_static(b"orphan")).unwrap();
         fs::write(root.join("ab/ab03.tmp"), "half").unwrap();

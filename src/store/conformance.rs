@@ -14,8 +14,9 @@
 use sha2::{Digest, Sha256};
 
 use super::{
-    Accepted, Change, DeliveryState, Event, Lease, MessageRow, Millis, NewRecipient, NewReport,
-    RecipientRow, ReportChange, ReportRow, Role, Store, StoreError, Submission, Work,
+    Accepted, BoxEntry, Change, DeliveryState, Event, Lease, MessageRow, Millis, NewRecipient,
+    NewReport, Origin, Quota, RecipientRow, ReportChange, ReportRow, Role, Settlement, Store,
+    StoreError, Submission, Whose, Work,
 };
 
 /// One promise.
@@ -43,6 +44,9 @@ pub const CHECKS: &[Check] = &[
     check("tokens-and-transactions-find", tokens_and_transactions_find),
     check("bodies-go-when-nobody-waits", bodies_go_when_nobody_waits),
     check("devices-are-remembered", devices_are_remembered),
+    check("peers-have-work-of-their-own", peers_have_work_of_their_own),
+    check("boxes-keep-and-refuse", boxes_keep_and_refuse),
+    check("what-ends-together-ends", what_ends_together_ends),
     check("many-at-once", many_at_once),
 ];
 
@@ -58,12 +62,14 @@ pub fn submission(number: u32) -> Submission {
         role,
         token: format!("{number:08x}{at:024x}"),
         transaction_id: format!("t{number}-{at}"),
+        peer: None,
     };
     Submission {
         id: format!("{number:032x}"),
         sender: "+15559999999/TYPE=PLMN".to_owned(),
         transaction_id: format!("sent-{number}"),
         content_hash: Sha256::digest(number.to_be_bytes()).into(),
+        content: Sha256::digest(b"body").into(),
         accepted_at: 1_000,
         expires_at: 100_000,
         deliver_at: 1_000,
@@ -74,6 +80,7 @@ pub fn submission(number: u32) -> Submission {
         size: 4,
         subject: Some("Grüße".to_owned()),
         recipients: vec![recipient(1, Role::To), recipient(2, Role::Bcc)],
+        origin: None,
     }
 }
 
@@ -208,6 +215,8 @@ fn reports_come_with_their_cause(open: &mut dyn FnMut() -> Box<dyn Store>) {
         pdu: vec![0x8C, 0x86],
         due_at: 2_000,
         expires_at: 9_000,
+        peer: None,
+        transaction_id: None,
     };
     let mut change = to(&recipient, DeliveryState::Retrieved, None);
     change.reports = vec![report.clone()];
@@ -293,6 +302,114 @@ fn devices_are_remembered(open: &mut dyn FnMut() -> Box<dyn Store>) {
     store.remember_device("+1", "second", 2).unwrap();
     drop(store);
     assert_eq!(open().device("+1"), Ok(Some("second".to_owned())));
+}
+
+fn peers_have_work_of_their_own(open: &mut dyn FnMut() -> Box<dyn Store>) {
+    let store = open();
+    let mut sent = submission(1);
+    let origin = Origin {
+        peer: "west".to_owned(),
+        message_id: "\"m1@west\"".to_owned(),
+        for_user: false,
+    };
+    sent.origin = Some(origin.clone());
+    sent.recipients[1].peer = Some("east".to_owned());
+    store.accept(&sent, &"body".into(), 0).unwrap();
+    let report = NewReport {
+        message_id: sent.id.clone(),
+        address: sent.sender.clone(),
+        pdu: vec![1],
+        due_at: 3_000,
+        expires_at: 9_000,
+        peer: Some("west".to_owned()),
+        transaction_id: Some("r1".to_owned()),
+    };
+    store
+        .add_report(&report, &event(&sent.id, 2_000, "told"))
+        .unwrap();
+    drop(store);
+    let store = open();
+    let (message, _) = store.message(&sent.id).unwrap().unwrap();
+    assert_eq!(message.origin, Some(origin));
+    let ours = recipients(&store.lease_due(5_000, 9, 50).unwrap());
+    assert_eq!((ours.len(), ours[0].1.peer.as_deref()), (1, None));
+    assert_eq!(store.next_due_of(Whose::Peer("east")), Ok(Some(1_000)));
+    assert_eq!(store.next_due_of(Whose::Peer("west")), Ok(Some(3_000)));
+    assert_eq!(store.next_due_of(Whose::Peer("north")), Ok(None));
+    let known = ["east".to_owned()];
+    let gone = store.lease_of(Whose::Other(&known), 5_000, 9, 50).unwrap();
+    let gone = reports(&gone);
+    assert_eq!((gone.len(), gone[0].peer.as_deref()), (1, Some("west")));
+    assert_eq!(
+        store.report_by_transaction("r1").unwrap().map(|r| r.id),
+        Some(gone[0].id)
+    );
+    assert_eq!(store.report_by_transaction("r2"), Ok(None));
+    let east = store.lease_of(Whose::Peer("east"), 5_000, 9, 50).unwrap();
+    let east = recipients(&east);
+    assert_eq!((east.len(), east[0].1.peer.as_deref()), (1, Some("east")));
+    assert!(store.lease_due(5_000, 9, 50).unwrap().is_empty());
+    let forwarded = to(&east[0].1, DeliveryState::Forwarded, None);
+    store.settle(&forwarded).unwrap();
+    let (_, now) = store.message(&sent.id).unwrap().unwrap();
+    store
+        .settle(&to(&now[1], DeliveryState::Retrieved, None))
+        .unwrap();
+    assert_eq!(store.purge(9_000, 0), Ok(0), "one of ours still waits");
+}
+
+fn boxes_keep_and_refuse(open: &mut dyn FnMut() -> Box<dyn Store>) {
+    let entry = |number: u8, owner: &str| BoxEntry {
+        owner: owner.to_owned(),
+        token: format!("{number:032x}"),
+        message_id: None,
+        state: 0x80,
+        flags: vec!["a".to_owned(), "b".to_owned()],
+        stored_at: i64::from(number),
+        size: 10,
+    };
+    let hash = |number: u8| Sha256::digest(format!("{number:032x}").as_bytes()).into();
+    let quota = Quota {
+        messages: 3,
+        octets: 25,
+    };
+    let store = open();
+    let put = |number, owner| store.box_put(&entry(number, owner), &"ten octets".into(), quota);
+    assert_eq!(put(1, "+1"), Ok(true));
+    assert_eq!(put(2, "+1"), Ok(true));
+    assert_eq!(put(3, "+1"), Ok(false), "25 octets are full");
+    assert_eq!(put(4, "+2"), Ok(true), "another box");
+    let mut changed = entry(2, "+1");
+    changed.state = 0x81;
+    changed.flags.clear();
+    assert_eq!(store.box_change(&changed), Ok(true));
+    assert_eq!(store.box_change(&entry(2, "+2")), Ok(false));
+    drop(store);
+    let store = open();
+    assert_eq!(store.box_entries("+1"), Ok(vec![changed, entry(1, "+1")]));
+    let (found, data) = store.box_get(&hash(1)).unwrap().unwrap();
+    assert_eq!((found, data), (entry(1, "+1"), "ten octets".into()));
+    assert_eq!(store.box_delete("+2", &hash(1)), Ok(false));
+    assert_eq!(store.box_delete("+1", &hash(1)), Ok(true));
+    assert_eq!(store.box_get(&hash(1)), Ok(None));
+    assert_eq!(store.box_entries("+1").unwrap().len(), 1);
+}
+
+fn what_ends_together_ends(open: &mut dyn FnMut() -> Box<dyn Store>) {
+    let store = open();
+    let sent = submission(1);
+    store.accept(&sent, &"body".into(), 0).unwrap();
+    let leased = recipients(&store.lease_due(5_000, 9, 50).unwrap());
+    let change = |at: usize| to(&leased[at].1, DeliveryState::Rejected, None);
+    store.settle(&change(0)).unwrap();
+    let all = vec![
+        Settlement::Recipient(change(0)),
+        Settlement::Recipient(change(1)),
+    ];
+    assert_eq!(store.settle_all(all), Ok(1), "the other was faster");
+    let (_, after) = store.message(&sent.id).unwrap().unwrap();
+    assert!(after.iter().all(|r| r.state == DeliveryState::Rejected));
+    assert_eq!(store.settle_all(Vec::new()), Ok(0));
 }
 
 fn many_at_once(open: &mut dyn FnMut() -> Box<dyn Store>) {

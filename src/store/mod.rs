@@ -13,14 +13,17 @@
 
 mod bodies;
 pub mod conformance;
+mod fault;
 pub mod outbox;
 pub mod records;
 mod rows;
 mod sqlite;
 
+pub use fault::{Faults, Point};
 pub use rows::{
-    Accepted, Change, DeliveryState, Event, Lease, MessageRow, NewRecipient, NewReport, Page,
-    RecipientRow, ReportChange, ReportRow, Role, Submission, Work,
+    Accepted, BoxEntry, Change, DeliveryState, Event, Lease, MessageRow, NewRecipient, NewReport,
+    Origin, Page, Quota, RecipientRow, ReportChange, ReportRow, Role, Settlement, Submission,
+    Whose, Work,
 };
 pub use sqlite::{BackupError, CommitWatch, Manifest, Recovery, SqliteStore, back_up, restore};
 
@@ -46,19 +49,41 @@ pub trait Store: Send + Sync {
         duplicates_since: Millis,
     ) -> Result<Accepted, StoreError>;
 
-    /// Hands out up to `most` recipients and reports whose time has come, for `ttl` milliseconds.
-    /// What is leased is not handed out again until then.
+    /// Hands out up to `most` recipients and reports of subscribers of ours whose time has come, for
+    /// `ttl` milliseconds. What is leased is not handed out again until then.
     ///
     /// # Errors
     /// Where the store cannot be read or written.
-    fn lease_due(&self, now: Millis, most: usize, ttl: Millis) -> Result<Vec<Lease>, StoreError>;
+    fn lease_due(&self, now: Millis, most: usize, ttl: Millis) -> Result<Vec<Lease>, StoreError> {
+        self.lease_of(Whose::Ours, now, most, ttl)
+    }
 
-    /// When the next recipient or report falls due, or a lease of one runs out; `None` where nothing
-    /// is under way.
+    /// Hands out work as [`Store::lease_due`] does, of those it is asked for.
+    ///
+    /// # Errors
+    /// Where the store cannot be read or written.
+    fn lease_of(
+        &self,
+        whose: Whose<'_>,
+        now: Millis,
+        most: usize,
+        ttl: Millis,
+    ) -> Result<Vec<Lease>, StoreError>;
+
+    /// When the next recipient or report of subscribers of ours falls due, or a lease of one runs
+    /// out; `None` where nothing is under way.
     ///
     /// # Errors
     /// Where the store cannot be read.
-    fn next_due(&self) -> Result<Option<Millis>, StoreError>;
+    fn next_due(&self) -> Result<Option<Millis>, StoreError> {
+        self.next_due_of(Whose::Ours)
+    }
+
+    /// When there is work again as [`Store::next_due`] tells, of those it is asked for.
+    ///
+    /// # Errors
+    /// Where the store cannot be read.
+    fn next_due_of(&self, whose: Whose<'_>) -> Result<Option<Millis>, StoreError>;
 
     /// Makes a change to one recipient, with its event and the reports it causes.
     ///
@@ -71,6 +96,19 @@ pub trait Store: Send + Sync {
     /// # Errors
     /// [`StoreError::Stale`] where the report changed since the fence of `change` was read.
     fn settle_report(&self, change: &ReportChange) -> Result<(), StoreError>;
+
+    /// Makes many changes in one transaction, as work that was leased together ends together. Those
+    /// whose recipient or report changed since are passed over. Gives how many were made.
+    ///
+    /// # Errors
+    /// Where the store cannot be written: none of them was made then.
+    fn settle_all(&self, settlements: Vec<Settlement>) -> Result<usize, StoreError>;
+
+    /// The report under way to a peer that carried this transaction id.
+    ///
+    /// # Errors
+    /// Where the store cannot be read.
+    fn report_by_transaction(&self, id: &str) -> Result<Option<ReportRow>, StoreError>;
 
     /// The recipient whose retrieval token has this SHA-256, with its message.
     ///
@@ -137,6 +175,37 @@ pub trait Store: Send + Sync {
     /// # Errors
     /// Where the store cannot be written.
     fn purge(&self, closed_before: Millis, forget_before: Millis) -> Result<usize, StoreError>;
+
+    /// Puts a message into a box, unless that would hold more than `quota` then. Gives whether it
+    /// did.
+    ///
+    /// # Errors
+    /// Where the store cannot be written.
+    fn box_put(&self, entry: &BoxEntry, data: &Bytes, quota: Quota) -> Result<bool, StoreError>;
+
+    /// What is in a box, newest first.
+    ///
+    /// # Errors
+    /// Where the store cannot be read.
+    fn box_entries(&self, owner: &str) -> Result<Vec<BoxEntry>, StoreError>;
+
+    /// The message of a box whose token has this SHA-256.
+    ///
+    /// # Errors
+    /// Where the store cannot be read.
+    fn box_get(&self, hash: &[u8; 32]) -> Result<Option<(BoxEntry, Bytes)>, StoreError>;
+
+    /// Gives a message of a box the state and flags of `entry`. Gives whether it is there.
+    ///
+    /// # Errors
+    /// Where the store cannot be written.
+    fn box_change(&self, entry: &BoxEntry) -> Result<bool, StoreError>;
+
+    /// Deletes a message of a box. Gives whether it was there.
+    ///
+    /// # Errors
+    /// Where the store cannot be written.
+    fn box_delete(&self, owner: &str, hash: &[u8; 32]) -> Result<bool, StoreError>;
 
     /// How much is there.
     ///

@@ -89,6 +89,8 @@ pub enum RecordKind {
     Delivery,
     /// A recipient will not get the message any more.
     Deletion,
+    /// A peer was asked to deliver to a recipient, and took the message over.
+    Forward,
     /// The sender was sent a delivery report.
     DeliveryReport,
     /// The sender was sent a read report.
@@ -97,10 +99,11 @@ pub enum RecordKind {
 
 impl RecordKind {
     /// Every kind.
-    pub const ALL: [Self; 5] = [
+    pub const ALL: [Self; 6] = [
         Self::Submission,
         Self::Delivery,
         Self::Deletion,
+        Self::Forward,
         Self::DeliveryReport,
         Self::ReadReport,
     ];
@@ -112,6 +115,7 @@ impl RecordKind {
             Self::Submission => "mMO1SRecord",
             Self::Delivery => "mMR1AFRecord",
             Self::Deletion => "mMRMDRecord",
+            Self::Forward => "mMO4FRqRecord",
             Self::DeliveryReport => "mMO1DRecord",
             Self::ReadReport => "mMO1RRecord",
         }
@@ -122,6 +126,7 @@ impl RecordKind {
     pub const fn number(self) -> u8 {
         match self {
             Self::Submission => 30,
+            Self::Forward => 31,
             Self::DeliveryReport => 34,
             Self::ReadReport => 36,
             Self::Delivery => 42,

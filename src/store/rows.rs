@@ -11,8 +11,10 @@ pub struct Submission {
     pub sender: String,
     /// X-Mms-Transaction-ID of the submission.
     pub transaction_id: String,
-    /// SHA-256 of the content, to know a repeated submission by.
+    /// SHA-256 of recipients and content, to know a repeated submission by.
     pub content_hash: [u8; 32],
+    /// SHA-256 of the content, to know the same content of another message by.
+    pub content: [u8; 32],
     /// When it was accepted.
     pub accepted_at: Millis,
     /// When recipients who have not fetched it by then no longer can.
@@ -33,6 +35,19 @@ pub struct Submission {
     pub subject: Option<String>,
     /// Who shall get it; at least one.
     pub recipients: Vec<NewRecipient>,
+    /// The peer it came from; `None` for a message of a subscriber of ours.
+    pub origin: Option<Origin>,
+}
+
+/// The peer MMSC that a message came from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Origin {
+    /// Name of the peer.
+    pub peer: String,
+    /// X-Mms-Message-ID as the peer wrote it.
+    pub message_id: String,
+    /// Whether the sender himself asked for delivery reports, and not his MMSC alone.
+    pub for_user: bool,
 }
 
 /// One recipient of a [`Submission`].
@@ -44,8 +59,10 @@ pub struct NewRecipient {
     pub role: Role,
     /// The unguessable end of the retrieval URL, in hexadecimal digits.
     pub token: String,
-    /// X-Mms-Transaction-ID of the notification, unique over all recipients.
+    /// X-Mms-Transaction-ID of the notification or of MM4_forward.REQ, unique over all recipients.
     pub transaction_id: String,
+    /// Name of the peer that reaches him; `None` for a subscriber of ours.
+    pub peer: Option<String>,
 }
 
 /// Which header of the message names a recipient.
@@ -93,6 +110,10 @@ pub struct MessageRow {
     pub subject: Option<String>,
     /// Whether its octets are still kept.
     pub has_body: bool,
+    /// SHA-256 of the content; `None` for a message of an older store.
+    pub content: Option<[u8; 32]>,
+    /// The peer it came from; `None` for a message of a subscriber of ours.
+    pub origin: Option<Origin>,
 }
 
 /// Where one recipient of a message stands.
@@ -106,6 +127,8 @@ pub enum DeliveryState {
     Deferred,
     /// The phone was sent the message and has not acknowledged it.
     Fetched,
+    /// The peer's mail server has it; its MM4_forward.RES is awaited.
+    Sent,
     /// The phone has it. Final, as all that follow are.
     Retrieved,
     /// The recipient refused it.
@@ -118,21 +141,25 @@ pub enum DeliveryState {
     Unreachable,
     /// The phone was sent the message and never said that it has it.
     Indeterminate,
+    /// A peer took it over. Its delivery report may still turn this into another final state.
+    Forwarded,
 }
 
 impl DeliveryState {
     /// Every state.
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 12] = [
         Self::Queued,
         Self::Notified,
         Self::Deferred,
         Self::Fetched,
+        Self::Sent,
         Self::Retrieved,
         Self::Rejected,
         Self::Expired,
         Self::Unrecognised,
         Self::Unreachable,
         Self::Indeterminate,
+        Self::Forwarded,
     ];
 
     /// Whether nothing follows.
@@ -146,6 +173,7 @@ impl DeliveryState {
                 | Self::Unrecognised
                 | Self::Unreachable
                 | Self::Indeterminate
+                | Self::Forwarded
         )
     }
 
@@ -157,12 +185,14 @@ impl DeliveryState {
             Self::Notified => "notified",
             Self::Deferred => "deferred",
             Self::Fetched => "fetched",
+            Self::Sent => "sent",
             Self::Retrieved => "retrieved",
             Self::Rejected => "rejected",
             Self::Expired => "expired",
             Self::Unrecognised => "unrecognised",
             Self::Unreachable => "unreachable",
             Self::Indeterminate => "indeterminate",
+            Self::Forwarded => "forwarded",
         }
     }
 
@@ -186,8 +216,10 @@ pub struct RecipientRow {
     pub role: Role,
     /// The end of the retrieval URL.
     pub token: String,
-    /// X-Mms-Transaction-ID of the notification.
+    /// X-Mms-Transaction-ID of the notification or of MM4_forward.REQ.
     pub transaction_id: String,
+    /// Name of the peer that reaches him; `None` for a subscriber of ours.
+    pub peer: Option<String>,
     /// Where it stands.
     pub state: DeliveryState,
     /// Notifications that were tried.
@@ -215,19 +247,24 @@ pub struct Change {
     pub reports: Vec<NewReport>,
 }
 
-/// A PDU that is to be pushed to a subscriber: a delivery or read report.
+/// A PDU that is to be pushed to a subscriber, or what a peer is to be told: a delivery or read
+/// report, or a response.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct NewReport {
     /// The message it is about.
     pub message_id: String,
     /// Address of who gets it, in its wire form.
     pub address: String,
-    /// The encoded PDU.
+    /// The encoded PDU; for a peer, what `relay::foreign` makes of it.
     pub pdu: Vec<u8>,
     /// When to push it first.
     pub due_at: Millis,
     /// When to give up.
     pub expires_at: Millis,
+    /// Name of the peer it is for; `None` where it is pushed to a subscriber of ours.
+    pub peer: Option<String>,
+    /// X-Mms-Transaction-ID by which a peer will answer it.
+    pub transaction_id: Option<String>,
 }
 
 /// A report under way.
@@ -239,7 +276,7 @@ pub struct ReportRow {
     pub message_id: String,
     /// Address of who gets it.
     pub address: String,
-    /// The encoded PDU.
+    /// The encoded PDU; for a peer, what `relay::foreign` makes of it.
     pub pdu: Vec<u8>,
     /// When to give up.
     pub expires_at: Millis,
@@ -247,6 +284,19 @@ pub struct ReportRow {
     pub attempts: u32,
     /// Raised by every change.
     pub fence: i64,
+    /// Name of the peer it is for; `None` where it is pushed to a subscriber of ours.
+    pub peer: Option<String>,
+}
+
+/// Whose work is asked for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Whose<'a> {
+    /// That of subscribers of ours.
+    Ours,
+    /// That of one peer.
+    Peer(&'a str),
+    /// That of peers which are none of these: they were taken out of the configuration.
+    Other(&'a [String]),
 }
 
 /// A change to a report under way.
@@ -262,6 +312,15 @@ pub struct ReportChange {
     pub due_at: Option<Millis>,
     /// What happened.
     pub event: Event,
+}
+
+/// How leased work ended.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Settlement {
+    /// A change to a recipient.
+    Recipient(Change),
+    /// A change to a report.
+    Report(ReportChange),
 }
 
 /// Something that happened to a message or one of its recipients.
@@ -295,6 +354,34 @@ pub enum Work {
     Recipient(Box<(MessageRow, RecipientRow)>),
     /// A report that is to be pushed.
     Report(ReportRow),
+}
+
+/// A message that a subscriber keeps in his box.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct BoxEntry {
+    /// Number of the subscriber, in its international form.
+    pub owner: String,
+    /// The unguessable end of its URL, in hexadecimal digits.
+    pub token: String,
+    /// The message it is a copy of, where it is one.
+    pub message_id: Option<String>,
+    /// X-Mms-MM-State as its octet.
+    pub state: u8,
+    /// X-Mms-MM-Flags; none holds the end of a line.
+    pub flags: Vec<String>,
+    /// When it was put there.
+    pub stored_at: Millis,
+    /// Octets it takes.
+    pub size: u64,
+}
+
+/// How much one box may hold.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Quota {
+    /// Messages.
+    pub messages: u64,
+    /// Octets of all of them.
+    pub octets: u64,
 }
 
 /// How much a store holds.

@@ -181,6 +181,7 @@ fn what_is_asked_wrongly_is_answered_with_a_reason() {
         ("POST", "/v1/messages/00/retry?recipient=x", 400),
         ("DELETE", "/v1/messages/00", 405),
         ("GET", "/v1", 404),
+        ("GET", "/v1/route", 400),
         ("GET", "/v1/devices/5", 400),
         ("GET", "/v1/devices/+15550001111", 404),
     ] {
@@ -193,6 +194,9 @@ fn what_is_asked_wrongly_is_answered_with_a_reason() {
         );
         assert!(answer.json()["error"]["message"].is_string());
     }
+    let way = get(server.admin, "/v1/route?address=+15550001111");
+    assert_eq!(way["route"], "local");
+    assert!(!way["steps"].as_array().unwrap().is_empty());
     let page = "Origin: http://evil.example\r\n";
     let answer = ask_with(server.admin, "POST", "/v1/reload", page, b"");
     assert_eq!(answer.status, 403, "no page of another site may ask");

@@ -8,11 +8,11 @@ use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 
-use crate::mmsc::{Scratch, Server};
+use remold::mms::{Field, HeaderValue, Time};
+
+use crate::mmsc::{ALICE, BOB, Scratch, Server, accepted, post, small};
 use crate::support::fixture;
 
-const ALICE: &str = "+15550001111";
-const BOB: &str = "+15550002222";
 const PATIENCE: Duration = Duration::from_secs(60);
 /// How long a client that works takes at most until its first request.
 const FIRST_REQUEST: Duration = Duration::from_secs(20);
@@ -209,4 +209,76 @@ fn a_real_client_sends_to_a_real_client() {
             && event["args"].to_string().contains("retrieved")
     });
     println!("{report}");
+}
+
+/// How the client says that a push was answered with this status by the message behind it.
+fn fetched(client: &Client) -> Value {
+    client.wait(|event| event["ev"] == "http" && event["method"] == "GET")
+}
+
+#[test]
+fn a_group_sees_each_other_and_a_late_client_is_told_that_it_is_late() {
+    const CAROL: &str = "+15550003333";
+    let Some(driver) = driver() else { return };
+    let scratch = Scratch::new("mmsd-group");
+    let server = Server::start(&scratch.0, "");
+    let mut sent = small("g1", &[BOB, CAROL]);
+    sent.headers
+        .add(Field::Expiry, HeaderValue::Time(Time::Relative(8)));
+    assert!(accepted(post(server.mm1, ALICE, &sent)).is_some());
+    let (to, _, wsp) = server.raw_push();
+    let (other, _, late) = server.raw_push();
+    let mut people = [to.as_str(), other.as_str()];
+    people.sort_unstable();
+    assert_eq!(people, [BOB, CAROL]);
+    let begun = Instant::now();
+    let mut first = Client::start(&driver, &server, &to);
+    first.receive(&wsp);
+    let posted = |event: &Value| event["ev"] == "http" && event["method"] == "GET";
+    if first.wait_for(FIRST_REQUEST, posted).is_err() || begun.elapsed().as_secs() > 6 {
+        println!("skipped: mmsd-tng is too slow on this machine");
+        return;
+    }
+    first.wait(|event| event["ev"] == "dbus" && event["sig"] == "MessageAdded");
+    let messages = first.messages();
+    let recipients = messages[0]["Recipients"].to_string();
+    assert!(
+        recipients.contains(BOB) && recipients.contains(CAROL),
+        "{messages}"
+    );
+    // The other one was out of reach until it was too late.
+    std::thread::sleep(Duration::from_secs(9).saturating_sub(begun.elapsed()));
+    let mut second = Client::start(&driver, &server, &other);
+    second.receive(&late);
+    let answer = fetched(&second);
+    assert_eq!(answer["status"], 200, "phones show their own text for 404");
+    let log = || second.log();
+    let shown = answer.to_string() + &log();
+    assert!(
+        !second
+            .wait_for(Duration::from_secs(1), |event| event["sig"]
+                == "MessageAdded")
+            .is_ok_and(|event| event.to_string().contains("hello")),
+        "{shown}"
+    );
+}
+
+#[test]
+fn a_client_whose_message_is_over_the_limit_is_told_so() {
+    let Some(driver) = driver() else { return };
+    let scratch = Scratch::new("mmsd-limit");
+    let server = Server::start(&scratch.0, "[limits]\nmessage_bytes = 2000");
+    let mut alice = Client::start(&driver, &server, ALICE);
+    alice.tell(&json!({
+        "op": "send", "to": [BOB], "subject": "Sunset",
+        "attachments": [["pic", "image/jpeg", fixture("sunset.jpg")]],
+    }));
+    let posted = |event: &Value| event["ev"] == "http" && event["method"] == "POST";
+    let Ok(answer) = alice.wait_for(FIRST_REQUEST, posted) else {
+        println!("skipped: mmsd-tng makes no request on this machine");
+        return;
+    };
+    assert_eq!(answer["status"], 413, "{answer}");
+    let small = accepted(post(server.mm1, ALICE, &small("s1", &[BOB])));
+    assert!(small.is_some(), "what fits goes through");
 }

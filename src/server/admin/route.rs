@@ -78,6 +78,7 @@ pub(super) const ROUTES: &[Route] = routes! {
     POST "/v1/messages/{id}/retry" "retry" Operator ["recipient"] => messages::retry;
     POST "/v1/messages/{id}/release" "release" Operator ["recipient"] => messages::release;
     POST "/v1/messages/{id}/expire" "expire" Operator ["recipient"] => messages::expire;
+    GET "/v1/route" "route" Viewer ["address"] => service::route;
     GET "/v1/devices" "devices" Viewer ["after", "limit"] => devices::list;
     GET "/v1/devices/{number}" "device" Viewer [] => devices::one;
     PUT "/v1/devices/{number}" "set-device" Operator [] => devices::set;
@@ -226,6 +227,14 @@ mod tests {
         }
         assert_eq!(documented(&document), served);
         assert_eq!(document["info"]["version"], env!("CARGO_PKG_VERSION"));
+    }
+
+    #[test]
+    fn the_document_knows_every_state() {
+        let document: Value = serde_json::from_str(service::OPENAPI).unwrap();
+        let states = &document["components"]["schemas"]["Recipient"]["properties"]["state"];
+        let names = crate::store::DeliveryState::ALL.map(crate::store::DeliveryState::name);
+        assert_eq!(states["enum"], serde_json::json!(names));
     }
 
     #[test]

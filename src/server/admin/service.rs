@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 
 use super::answer::{Answer, ApiError, json_answer, moment, octets, ok};
 use super::{Call, messages};
+use crate::relay::Route;
 use crate::server::{metrics, reload::ReloadError};
 use crate::store::DeliveryState;
 use crate::store::outbox::Outbox;
@@ -91,6 +92,28 @@ pub(super) fn reload(call: &Call<'_>) -> Result<Answer, ApiError> {
             error.to_string(),
         )),
     }
+}
+
+/// Where the owner of an address is, step by step, without sending anything.
+pub(super) fn route(call: &Call<'_>) -> Result<Answer, ApiError> {
+    let address = call.query.get("address").unwrap_or("");
+    if address.is_empty() {
+        return Err(ApiError::bad("address: whose way is to be explained?"));
+    }
+    let found = call.panel.relay.explain_route(address);
+    let (kind, number, peer, why) = match found.route {
+        Route::Local(number) => ("local", Some(number.to_string()), None, None),
+        Route::Foreign(number, peer) => ("peer", Some(number.to_string()), Some(peer), None),
+        Route::Nowhere(why) => ("nowhere", None, None, Some(why)),
+    };
+    ok(&json!({
+        "address": address,
+        "route": kind,
+        "number": number,
+        "peer": peer,
+        "why": why,
+        "steps": found.steps,
+    }))
 }
 
 pub(super) fn queue(call: &Call<'_>) -> Result<Answer, ApiError> {

@@ -24,7 +24,7 @@ use serde::{Deserialize, Serialize};
 use toml::Spanned;
 
 use crate::mm1::{Bounds, Identity};
-use crate::relay::{Numbering, Retry, Terms};
+use crate::relay::{Numbering, Policy, Rate, Retry, Terms};
 use crate::store::Millis;
 
 /// What an operator configures. [`Config::default`] is a service centre to try out: it listens on
@@ -52,6 +52,10 @@ pub struct Config {
     pub limits: LimitsTable,
     /// How long things take and are kept.
     pub delivery: Delivery,
+    /// Who may send, to whom, and how much.
+    pub policy: PolicyTable,
+    /// Messages that subscribers keep on the server.
+    pub mbox: MboxTable,
     /// What is assumed of devices that say nothing.
     pub device: DeviceTable,
     /// Where pushes go.
@@ -80,6 +84,8 @@ pub struct Mm1 {
     pub url: Option<BaseUrl>,
     /// Connections open at one time.
     pub connections: Count,
+    /// Connections open at one time from one address that is no gateway.
+    pub connections_each: Count,
     /// Seconds to send the head of a request.
     pub header_seconds: Count,
     /// Seconds to send the body of a request.
@@ -145,6 +151,32 @@ pub struct Delivery {
     pub keep_trace_days: Count,
 }
 
+/// `[policy]`
+#[derive(Debug, Clone, Default, Deserialize, Serialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct PolicyTable {
+    /// Beginnings of numbers that neither send nor are sent to.
+    pub blocked: Vec<Prefix>,
+    /// Beginnings of the numbers that may send; none for all.
+    pub allowed: Vec<Prefix>,
+    /// Messages of one subscriber in a minute, each counted once for every recipient; where it is
+    /// missing, there is no bound.
+    pub messages_per_minute: Option<Count>,
+    /// Messages of one subscriber at once, after a pause; where it is missing, as many as in a
+    /// minute.
+    pub burst: Option<Count>,
+}
+
+/// `[mbox]`
+#[derive(Debug, Clone, Deserialize, Serialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct MboxTable {
+    /// Messages in the box of one subscriber; 0 where there are no boxes.
+    pub messages: u32,
+    /// Octets in the box of one subscriber.
+    pub bytes: u64,
+}
+
 /// `[device]`
 #[derive(Debug, Clone, Default, Deserialize, Serialize)]
 #[serde(deny_unknown_fields, default)]
@@ -173,6 +205,7 @@ impl Default for Mm1 {
     fn default() -> Self {
         let Bounds {
             connections,
+            connections_each,
             header_timeout,
             idle_timeout,
             body_timeout,
@@ -183,6 +216,7 @@ impl Default for Mm1 {
             listen: Spanned::new(0..0, SocketAddr::from(([127, 0, 0, 1], 8002))),
             url: None,
             connections: Count(u32::try_from(connections).unwrap_or(u32::MAX)),
+            connections_each: Count(u32::try_from(connections_each).unwrap_or(u32::MAX)),
             header_seconds: seconds(header_timeout),
             body_seconds: seconds(body_timeout),
             idle_seconds: Spanned::new(0..0, seconds(idle_timeout)),
@@ -218,6 +252,20 @@ impl Default for LimitsTable {
     }
 }
 
+impl Default for MboxTable {
+    fn default() -> Self {
+        let Terms {
+            box_messages,
+            box_bytes,
+            ..
+        } = Terms::default();
+        Self {
+            messages: u32::try_from(box_messages).unwrap_or(u32::MAX),
+            bytes: box_bytes,
+        }
+    }
+}
+
 impl Default for Delivery {
     fn default() -> Self {
         let terms = Terms::default();
@@ -240,6 +288,20 @@ impl Default for Delivery {
 const LONGEST_ADAPTATION: u32 = 30;
 const SECOND: Millis = 1_000;
 const HOUR: Millis = 3_600 * SECOND;
+
+impl PolicyTable {
+    fn policy(&self) -> Policy {
+        let prefixes = |list: &[Prefix]| list.iter().map(|prefix| prefix.0.clone()).collect();
+        Policy {
+            blocked: prefixes(&self.blocked),
+            allowed: prefixes(&self.allowed),
+            rate: self.messages_per_minute.map(|per_minute| Rate {
+                per_minute: per_minute.0,
+                burst: self.burst.unwrap_or(per_minute).0,
+            }),
+        }
+    }
+}
 
 /// What is wrong with a configuration, and where.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -352,6 +414,9 @@ impl Config {
             },
             keep_body: delivery.keep_content_minutes.times(60 * SECOND),
             keep_trace: delivery.keep_trace_days.times(24 * HOUR),
+            policy: self.policy.policy(),
+            box_messages: u64::from(self.mbox.messages),
+            box_bytes: self.mbox.bytes,
             ..Terms::default()
         }
     }
@@ -377,6 +442,7 @@ impl Config {
         let seconds = |count: Count| Duration::from_secs(u64::from(count.0));
         Bounds {
             connections: usize::try_from(self.mm1.connections.0).unwrap_or(usize::MAX),
+            connections_each: usize::try_from(self.mm1.connections_each.0).unwrap_or(usize::MAX),
             header_timeout: seconds(self.mm1.header_seconds),
             idle_timeout: seconds(*self.mm1.idle_seconds.get_ref()),
             body_timeout: seconds(self.mm1.body_seconds),
@@ -472,6 +538,11 @@ mod tests {
             [numbering]
             country = "49"
             local = ["+4917"]
+            [policy]
+            blocked = ["+1900"]
+            messages_per_minute = 30
+            [mbox]
+            messages = 0
             [delivery]
             retry_first_seconds = 5
             [notify]
@@ -485,6 +556,9 @@ mod tests {
         );
         let terms = config.terms(String::new());
         assert_eq!(terms.retry.first, 5_000);
+        let rate = terms.policy.rate.unwrap();
+        assert_eq!((rate.per_minute, rate.burst), (30, 30));
+        assert_eq!((terms.policy.blocked.len(), terms.box_messages), (1, 0));
         assert_eq!(terms.numbering.country.as_deref(), Some("49"));
         assert_eq!(config.identity().header, "x-msisdn");
         assert_eq!(config.notify.command.unwrap().as_slice().len(), 2);

@@ -2,9 +2,9 @@
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error};
 
-use crate::mm1::Network;
 use crate::mms::address::Msisdn;
 use crate::profile::Resolution;
+use crate::relay::Network;
 use crate::store::Millis;
 
 macro_rules! checked {

@@ -36,7 +36,7 @@ pub struct Manifest {
     pub taken_at: Millis,
     /// Messages in it.
     pub messages: u64,
-    /// Bodies in it.
+    /// Bodies in it that lie in files of their own; the others are rows.
     pub bodies: u64,
     /// Octets of the bodies.
     pub body_bytes: u64,
@@ -305,12 +305,17 @@ mod tests {
         }
     }
 
+    /// A body that lies in a file of its own.
+    fn large() -> bytes::Bytes {
+        vec![7; 300 << 10].into()
+    }
+
     #[test]
     fn a_copy_taken_under_load_is_whole() {
         let scratch = Scratch::new("load");
         let (store, _) = SqliteStore::open(&scratch.at("store")).unwrap();
         let kept = submission(1);
-        store.accept(&kept, &"kept".into(), 0).unwrap();
+        store.accept(&kept, &large(), 0).unwrap();
         let manifest = std::thread::scope(|scope| {
             let busy = scope.spawn(|| {
                 for number in 2..60 {
@@ -323,7 +328,7 @@ mod tests {
             manifest
         });
         assert!(manifest.messages >= 1);
-        assert_eq!(manifest.messages, manifest.bodies);
+        assert_eq!((manifest.bodies, manifest.body_bytes), (1, 300 << 10));
         drop(store);
         let restored = restore(&scratch.at("copy"), &scratch.at("again")).unwrap();
         assert_eq!(restored, manifest);
@@ -331,14 +336,14 @@ mod tests {
         assert_eq!(recovery.orphans, 0);
         assert_eq!(store.page().unwrap().messages, manifest.messages);
         let (message, _) = store.message(&kept.id).unwrap().unwrap();
-        assert_eq!(store.body(&message).unwrap().unwrap(), "kept");
+        assert_eq!(store.body(&message).unwrap().unwrap(), large());
     }
 
     #[test]
     fn nothing_that_is_there_is_written_over() {
         let scratch = Scratch::new("over");
         let (store, _) = SqliteStore::open(&scratch.at("store")).unwrap();
-        store.accept(&submission(1), &"a".into(), 0).unwrap();
+        store.accept(&submission(1), &large(), 0).unwrap();
         drop(store);
         back_up(&scratch.at("store"), &scratch.at("copy"), 5).unwrap();
         assert!(matches!(
@@ -363,7 +368,7 @@ mod tests {
     fn a_copy_that_was_changed_is_not_restored() {
         let scratch = Scratch::new("changed");
         let (store, _) = SqliteStore::open(&scratch.at("store")).unwrap();
-        store.accept(&submission(1), &"a".into(), 0).unwrap();
+        store.accept(&submission(1), &large(), 0).unwrap();
         drop(store);
         back_up(&scratch.at("store"), &scratch.at("copy"), 5).unwrap();
         let body = body_path(&scratch.at("copy"), &submission(1).id);

@@ -138,6 +138,7 @@ pub(super) fn submitted(connection: &Connection, s: &Submission) -> rusqlite::Re
 pub(super) fn concluded(connection: &Connection, change: &Change) -> rusqlite::Result<()> {
     let kind = match change.state {
         DeliveryState::Retrieved => RecordKind::Delivery,
+        DeliveryState::Forwarded => RecordKind::Forward,
         _ => RecordKind::Deletion,
     };
     let sql = format!(
@@ -169,7 +170,7 @@ pub(super) fn reported(connection: &Connection, change: &ReportChange) -> rusqli
          p.address, m.accepted_at, m.expires_at, NULL, m.size, m.class, m.delivery_report, \
          m.read_report, m.sender_visible, 'sent' \
          FROM reports p JOIN messages m ON m.id = p.message_id \
-         WHERE p.id = ?4 AND p.fence = ?5 AND {KEPT}"
+         WHERE p.id = ?4 AND p.fence = ?5 AND p.peer IS NULL AND {KEPT}"
     );
     connection
         .prepare_cached(&sql)?

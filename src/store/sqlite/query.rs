@@ -2,18 +2,19 @@
 
 use rusqlite::{Connection, OptionalExtension, Params, Row};
 
-use crate::store::{DeliveryState, MessageRow, RecipientRow, ReportRow, Role};
+use crate::store::{DeliveryState, MessageRow, Origin, RecipientRow, ReportRow, Role, Whose};
 
 /// Columns of `messages` that [`message`] reads.
 pub(super) const MESSAGE: &str = "m.id, m.sender, m.accepted_at, m.expires_at, \
-    m.delivery_report, m.read_report, m.sender_visible, m.class, m.size, m.subject, m.has_body";
+    m.delivery_report, m.read_report, m.sender_visible, m.class, m.size, m.subject, m.has_body, \
+    m.origin_peer, m.origin_id, m.origin_for_user, m.content";
 /// How many they are: those of a recipient may follow them.
-pub(super) const MESSAGE_COLUMNS: usize = 11;
+pub(super) const MESSAGE_COLUMNS: usize = 15;
 /// Columns of `recipients` that [`recipient`] reads.
 pub(super) const RECIPIENT: &str = "r.id, r.message_id, r.address, r.role, r.token, \
-    r.transaction_id, r.state, r.attempts, r.fence";
+    r.transaction_id, r.state, r.attempts, r.fence, r.peer";
 /// Columns of `reports` that [`report`] reads.
-pub(super) const REPORT: &str = "id, message_id, address, pdu, expires_at, attempts, fence";
+pub(super) const REPORT: &str = "id, message_id, address, pdu, expires_at, attempts, fence, peer";
 
 /// The message of a row that begins with [`MESSAGE`].
 pub(super) fn message(row: &Row<'_>) -> rusqlite::Result<MessageRow> {
@@ -29,6 +30,15 @@ pub(super) fn message(row: &Row<'_>) -> rusqlite::Result<MessageRow> {
         size: u64::try_from(row.get::<_, i64>(8)?).unwrap_or(0),
         subject: row.get(9)?,
         has_body: row.get(10)?,
+        origin: match (row.get(11)?, row.get(12)?) {
+            (Some(peer), Some(message_id)) => Some(Origin {
+                peer,
+                message_id,
+                for_user: row.get::<_, Option<bool>>(13)?.unwrap_or(true),
+            }),
+            _ => None,
+        },
+        content: row.get(14)?,
     })
 }
 
@@ -47,6 +57,7 @@ pub(super) fn recipient(row: &Row<'_>, at: usize) -> rusqlite::Result<RecipientR
             .ok_or_else(|| rusqlite::Error::InvalidColumnName(format!("state {state}")))?,
         attempts: row.get(column(7))?,
         fence: row.get(column(8))?,
+        peer: row.get(column(9))?,
     })
 }
 
@@ -60,6 +71,7 @@ pub(super) fn report(row: &Row<'_>) -> rusqlite::Result<ReportRow> {
         expires_at: row.get(4)?,
         attempts: row.get(5)?,
         fence: row.get(6)?,
+        peer: row.get(7)?,
     })
 }
 
@@ -79,6 +91,19 @@ pub(super) fn one(
             Ok((message(row)?, recipient(row, MESSAGE_COLUMNS)?))
         })
         .optional()
+}
+
+/// The condition on a column `peer` that asks for the work of `whose`, and the value of `?1` in
+/// it.
+pub(super) fn of(whose: Whose<'_>) -> (&'static str, Option<String>) {
+    match whose {
+        Whose::Ours => ("peer IS NULL AND ?1 IS NULL", None),
+        Whose::Peer(name) => ("peer = ?1", Some(name.to_owned())),
+        Whose::Other(names) => (
+            "peer IS NOT NULL AND peer NOT IN (SELECT value FROM json_each(?1))",
+            serde_json::to_string(names).ok(),
+        ),
+    }
 }
 
 /// How a role is written.

@@ -7,7 +7,13 @@ use crate::store::StoreError;
 
 /// One script for each schema version, in order: the first makes version 1 of an empty file. A
 /// script that was released is never changed.
-const MIGRATIONS: &[&str] = &[VERSION_1, search::INDICES, outbox::TABLES];
+const MIGRATIONS: &[&str] = &[
+    VERSION_1,
+    VERSION_2,
+    VERSION_3,
+    search::INDICES,
+    outbox::TABLES,
+];
 
 const VERSION_1: &str = "
 CREATE TABLE messages (
@@ -71,6 +77,51 @@ CREATE TABLE devices (
 ) WITHOUT ROWID;
 ";
 
+/// Peers: who a message came from, and who reaches a recipient or gets a report.
+const VERSION_2: &str = "
+ALTER TABLE messages ADD COLUMN origin_peer TEXT;
+ALTER TABLE messages ADD COLUMN origin_id TEXT;
+ALTER TABLE messages ADD COLUMN origin_for_user INTEGER;
+ALTER TABLE recipients ADD COLUMN peer TEXT;
+ALTER TABLE reports ADD COLUMN peer TEXT;
+ALTER TABLE reports ADD COLUMN transaction_id TEXT;
+DROP INDEX recipients_due;
+CREATE INDEX recipients_due ON recipients (due_at) WHERE due_at IS NOT NULL AND peer IS NULL;
+CREATE INDEX recipients_of_peers ON recipients (peer, due_at)
+  WHERE due_at IS NOT NULL AND peer IS NOT NULL;
+DROP INDEX reports_due;
+CREATE INDEX reports_due ON reports (due_at) WHERE peer IS NULL;
+CREATE INDEX reports_of_peers ON reports (peer, due_at) WHERE peer IS NOT NULL;
+CREATE INDEX reports_by_transaction ON reports (transaction_id) WHERE transaction_id IS NOT NULL;
+";
+
+/// Small bodies in rows, so that many share one sync of the disk, and message boxes.
+const VERSION_3: &str = "
+CREATE TABLE octets (
+  id INTEGER PRIMARY KEY,
+  data BLOB NOT NULL
+);
+ALTER TABLE messages ADD COLUMN octets INTEGER;
+ALTER TABLE messages ADD COLUMN content BLOB;
+ALTER TABLE recipients ADD COLUMN leased INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE reports ADD COLUMN leased INTEGER NOT NULL DEFAULT 0;
+CREATE INDEX messages_with_body ON messages (closed_at)
+  WHERE closed_at IS NOT NULL AND has_body = 1;
+CREATE TABLE box (
+  id INTEGER PRIMARY KEY,
+  owner TEXT NOT NULL,
+  token TEXT NOT NULL,
+  hash BLOB NOT NULL UNIQUE,
+  message_id TEXT,
+  state INTEGER NOT NULL,
+  flags TEXT NOT NULL,
+  stored_at INTEGER NOT NULL,
+  size INTEGER NOT NULL,
+  data BLOB NOT NULL
+);
+CREATE INDEX box_by_owner ON box (owner, stored_at);
+";
+
 /// Brings the store to the version this program knows.
 ///
 /// # Errors
@@ -114,6 +165,23 @@ pub(super) fn version(connection: &Connection) -> Result<i64, StoreError> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_store_of_the_first_version_keeps_its_messages() {
+        let mut connection = Connection::open_in_memory().unwrap();
+        connection.execute_batch(VERSION_1).unwrap();
+        connection.pragma_update(None, "user_version", 1).unwrap();
+        let old = "INSERT INTO messages VALUES ('id', 's', 't', x'00', 1, 2, 0, 0, 1, 128, 4, NULL, \
+                   1, 1, NULL)";
+        connection.execute_batch(old).unwrap();
+        migrate(&mut connection).unwrap();
+        let octets: Option<i64> = connection
+            .query_row("SELECT octets FROM messages WHERE id = 'id'", [], |row| {
+                row.get(0)
+            })
+            .unwrap();
+        assert_eq!(octets, None, "its body is a file");
+    }
 
     #[test]
     fn a_store_of_a_later_program_is_left_alone() {

@@ -46,7 +46,11 @@ impl Records for SqliteStore {
                 .prepare_cached(
                     "SELECT state, count(*), sum(due_at <= ?1), \
                      min(CASE WHEN due_at <= ?1 THEN due_at END) \
-                     FROM recipients WHERE due_at IS NOT NULL GROUP BY state ORDER BY state",
+                     FROM (SELECT state, due_at FROM recipients \
+                     WHERE due_at IS NOT NULL AND peer IS NULL UNION ALL \
+                     SELECT state, due_at FROM recipients \
+                     WHERE due_at IS NOT NULL AND peer IS NOT NULL) \
+                     GROUP BY state ORDER BY state",
                 )?
                 .query_map([now], |row| {
                     let state: String = row.get(0)?;

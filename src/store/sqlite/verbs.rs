@@ -7,9 +7,15 @@ use sha2::{Digest, Sha256};
 use super::query::{self, MESSAGE, MESSAGE_COLUMNS, RECIPIENT, REPORT};
 use super::{SqliteStore, database, outbox};
 use crate::store::{
-    Accepted, Change, Event, Lease, MessageRow, Millis, NewReport, Page, RecipientRow,
-    ReportChange, Store, StoreError, Submission, Work,
+    Accepted, BoxEntry, Change, Event, Lease, MessageRow, Millis, NewReport, Page, Quota,
+    RecipientRow, ReportChange, ReportRow, Settlement, Store, StoreError, Submission, Whose, Work,
 };
+
+/// Octets of a body that is kept in a row rather than in a file. A file has to be synced by itself
+/// and its folder after it; rows share the sync of all who commit together.
+pub(super) const IN_ROW: usize = 128 << 10;
+/// Messages whose bodies or rows are deleted in one transaction: nobody waits long for it.
+const PURGED: i64 = 200;
 
 impl Store for SqliteStore {
     fn accept(
@@ -18,12 +24,21 @@ impl Store for SqliteStore {
         body: &Bytes,
         duplicates_since: Millis,
     ) -> Result<Accepted, StoreError> {
-        self.bodies.put(&submission.id, body)?;
         let row = submission.clone();
+        if body.len() <= IN_ROW {
+            let octets = body.clone();
+            return self.writer.run_weighing(body.len(), move |connection| {
+                match duplicate(connection, &row, duplicates_since).map_err(database)? {
+                    Some(id) => Ok(Accepted::Duplicate(id)),
+                    None => insert(connection, &row, Some(&octets)).map(|()| Accepted::New),
+                }
+            });
+        }
+        self.bodies.put(&submission.id, body)?;
         let accepted = self.writer.run(move |connection| {
             match duplicate(connection, &row, duplicates_since).map_err(database)? {
                 Some(id) => Ok(Accepted::Duplicate(id)),
-                None => insert(connection, &row).map(|()| Accepted::New),
+                None => insert(connection, &row, None).map(|()| Accepted::New),
             }
         });
         if !matches!(accepted, Ok(Accepted::New)) {
@@ -34,27 +49,47 @@ impl Store for SqliteStore {
                 Err(_) => matches!(self.message(&submission.id), Ok(None)),
             };
             if unused {
-                self.bodies.delete(&submission.id)?;
+                // What cannot be deleted now is collected when the store is opened.
+                let _ = self.bodies.delete(&submission.id);
             }
         }
         accepted
     }
 
-    fn lease_due(&self, now: Millis, most: usize, ttl: Millis) -> Result<Vec<Lease>, StoreError> {
+    fn lease_of(
+        &self,
+        whose: Whose<'_>,
+        now: Millis,
+        most: usize,
+        ttl: Millis,
+    ) -> Result<Vec<Lease>, StoreError> {
         let until = now.saturating_add(ttl);
         let most = i64::try_from(most).unwrap_or(i64::MAX);
+        let of = query::of(whose);
         self.writer
-            .run(move |connection| lease(connection, now, most, until).map_err(database))
+            .run(move |connection| lease(connection, &of, now, most, until).map_err(database))
     }
 
-    fn next_due(&self) -> Result<Option<Millis>, StoreError> {
+    fn next_due_of(&self, whose: Whose<'_>) -> Result<Option<Millis>, StoreError> {
+        let (of, peer) = query::of(whose);
+        let sql = format!(
+            "SELECT min(due_at) FROM (SELECT min(due_at) AS due_at FROM recipients \
+             WHERE due_at IS NOT NULL AND {of} UNION ALL SELECT min(due_at) FROM reports WHERE {of})"
+        );
         self.read(|connection| {
             connection
-                .prepare_cached(
-                    "SELECT min(due_at) FROM (SELECT min(due_at) AS due_at FROM recipients \
-                     WHERE due_at IS NOT NULL UNION ALL SELECT min(due_at) FROM reports)",
-                )?
-                .query_row([], |row| row.get(0))
+                .prepare_cached(&sql)?
+                .query_row([peer], |row| row.get(0))
+        })
+    }
+
+    fn report_by_transaction(&self, id: &str) -> Result<Option<ReportRow>, StoreError> {
+        let sql = format!("SELECT {REPORT} FROM reports WHERE transaction_id = ?1");
+        self.read(|connection| {
+            connection
+                .prepare_cached(&sql)?
+                .query_row([id], query::report)
+                .optional()
         })
     }
 
@@ -66,31 +101,25 @@ impl Store for SqliteStore {
 
     fn settle_report(&self, change: &ReportChange) -> Result<(), StoreError> {
         let change = change.clone();
+        self.writer
+            .run(move |connection| settle_report(connection, &change))
+    }
+
+    fn settle_all(&self, settlements: Vec<Settlement>) -> Result<usize, StoreError> {
         self.writer.run(move |connection| {
-            outbox::reported(connection, &change).map_err(database)?;
-            let changed = match change.due_at {
-                Some(due_at) => connection
-                    .prepare_cached(
-                        "UPDATE reports SET attempts = ?3, due_at = ?4, fence = fence + 1 \
-                         WHERE id = ?1 AND fence = ?2",
-                    )
-                    .and_then(|mut statement| {
-                        statement.execute(params![
-                            change.report,
-                            change.fence,
-                            change.attempts,
-                            due_at
-                        ])
-                    }),
-                None => connection.execute(
-                    "DELETE FROM reports WHERE id = ?1 AND fence = ?2",
-                    params![change.report, change.fence],
-                ),
-            };
-            if changed.map_err(database)? == 0 {
-                return Err(StoreError::Stale);
+            let mut made: usize = 0;
+            for settlement in &settlements {
+                let settled = match settlement {
+                    Settlement::Recipient(change) => settle(connection, change),
+                    Settlement::Report(change) => settle_report(connection, change),
+                };
+                match settled {
+                    Ok(()) => made = made.saturating_add(1),
+                    Err(StoreError::Stale) => {}
+                    Err(error) => return Err(error),
+                }
             }
-            event(connection, &change.event).map_err(database)
+            Ok(made)
         })
     }
 
@@ -124,7 +153,14 @@ impl Store for SqliteStore {
     }
 
     fn body(&self, message: &MessageRow) -> Result<Option<Bytes>, StoreError> {
-        let found = self.bodies.get(&message.id)?;
+        let small = usize::try_from(message.size).is_ok_and(|size| size <= IN_ROW);
+        let mut found = if small { self.row(&message.id)? } else { None };
+        if found.is_none() {
+            found = self.bodies.get(&message.id)?;
+        }
+        if found.is_none() && !small {
+            found = self.row(&message.id)?;
+        }
         if found.is_none() && message.has_body {
             // It may have been purged since the row was read; then the row says so.
             let still = self.message(&message.id)?;
@@ -202,31 +238,43 @@ impl Store for SqliteStore {
     }
 
     fn purge(&self, closed_before: Millis, forget_before: Millis) -> Result<usize, StoreError> {
-        let gone: Vec<String> = self.writer.run(move |connection| {
-            let ids = connection
-                .prepare_cached(
-                    "UPDATE messages SET has_body = 0 \
-                     WHERE closed_at < ?1 AND has_body = 1 RETURNING id",
-                )
-                .and_then(|mut statement| {
-                    statement
-                        .query_map([closed_before], |row| row.get(0))?
-                        .collect::<rusqlite::Result<Vec<String>>>()
-                })
-                .map_err(database)?;
-            connection
-                .execute(
-                    "DELETE FROM messages WHERE closed_at < ?1 AND has_body = 0",
-                    [forget_before],
-                )
-                .map_err(database)?;
-            Ok(ids)
-        })?;
-        // Only now: a body without a row is collected, a row without a body would be an error.
-        for id in &gone {
-            self.bodies.delete(id)?;
+        let mut bodies: usize = 0;
+        loop {
+            let (gone, forgotten) = self
+                .writer
+                .run(move |connection| purge(connection, closed_before, forget_before))?;
+            bodies = bodies.saturating_add(gone.len());
+            // Only now: a body without a row is collected, a row without a body is an error.
+            for id in gone
+                .iter()
+                .filter_map(|(id, octets)| octets.is_none().then_some(id))
+            {
+                self.bodies.delete(id)?;
+            }
+            if gone.is_empty() && forgotten == 0 {
+                return Ok(bodies);
+            }
         }
-        Ok(gone.len())
+    }
+
+    fn box_put(&self, entry: &BoxEntry, data: &Bytes, quota: Quota) -> Result<bool, StoreError> {
+        self.put_in_box(entry, data, quota)
+    }
+
+    fn box_entries(&self, owner: &str) -> Result<Vec<BoxEntry>, StoreError> {
+        self.list_box(owner)
+    }
+
+    fn box_get(&self, hash: &[u8; 32]) -> Result<Option<(BoxEntry, Bytes)>, StoreError> {
+        self.read_box(hash)
+    }
+
+    fn box_change(&self, entry: &BoxEntry) -> Result<bool, StoreError> {
+        self.change_in_box(entry)
+    }
+
+    fn box_delete(&self, owner: &str, hash: &[u8; 32]) -> Result<bool, StoreError> {
+        self.delete_in_box(owner, hash)
     }
 
     fn page(&self) -> Result<Page, StoreError> {
@@ -240,6 +288,22 @@ impl Store for SqliteStore {
                 waiting: count("SELECT count(*) FROM recipients WHERE due_at IS NOT NULL")?,
                 reports: count("SELECT count(*) FROM reports")?,
             })
+        })
+    }
+}
+
+impl SqliteStore {
+    /// A body that is in a row.
+    fn row(&self, message_id: &str) -> Result<Option<Bytes>, StoreError> {
+        self.read(|connection| {
+            let found: Option<Vec<u8>> = connection
+                .prepare_cached(
+                    "SELECT o.data FROM messages m JOIN octets o ON o.id = m.octets \
+                     WHERE m.id = ?1",
+                )?
+                .query_row([message_id], |row| row.get(0))
+                .optional()?;
+            Ok(found.map(Bytes::from))
         })
     }
 }
@@ -266,12 +330,24 @@ fn duplicate(
         .optional()
 }
 
-fn insert(connection: &Connection, s: &Submission) -> Result<(), StoreError> {
+fn insert(connection: &Connection, s: &Submission, body: Option<&Bytes>) -> Result<(), StoreError> {
     let inserted = (|| {
+        let octets = match body {
+            Some(body) => {
+                connection
+                    .prepare_cached("INSERT INTO octets (data) VALUES (?1)")?
+                    .execute([&body[..]])?;
+                Some(connection.last_insert_rowid())
+            }
+            None => None,
+        };
         connection
             .prepare_cached(
-                "INSERT INTO messages VALUES \
-                 (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, 1, ?13, NULL)",
+                "INSERT INTO messages (id, sender, transaction_id, content_hash, accepted_at, \
+                 expires_at, delivery_report, read_report, sender_visible, class, size, subject, \
+                 has_body, waiting, octets, content, origin_peer, origin_id, origin_for_user) \
+                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, 1, ?13, ?14, ?15, \
+                 ?16, ?17, ?18)",
             )?
             .execute(params![
                 s.id,
@@ -287,14 +363,19 @@ fn insert(connection: &Connection, s: &Submission) -> Result<(), StoreError> {
                 i64::try_from(s.size).unwrap_or(i64::MAX),
                 s.subject,
                 i64::try_from(s.recipients.len()).unwrap_or(i64::MAX),
+                octets,
+                s.content,
+                s.origin.as_ref().map(|origin| &origin.peer),
+                s.origin.as_ref().map(|origin| &origin.message_id),
+                s.origin.as_ref().map(|origin| origin.for_user),
             ])?;
         for recipient in &s.recipients {
             let hash: [u8; 32] = Sha256::digest(recipient.token.as_bytes()).into();
             connection
                 .prepare_cached(
                     "INSERT INTO recipients (message_id, address, role, token, token_hash, \
-                     transaction_id, state, attempts, due_at, fence) \
-                     VALUES (?1, ?2, ?3, ?4, ?5, ?6, 'queued', 0, ?7, 0)",
+                     transaction_id, state, attempts, due_at, fence, peer) \
+                     VALUES (?1, ?2, ?3, ?4, ?5, ?6, 'queued', 0, ?7, 0, ?8)",
                 )?
                 .execute(params![
                     s.id,
@@ -304,6 +385,7 @@ fn insert(connection: &Connection, s: &Submission) -> Result<(), StoreError> {
                     hash,
                     recipient.transaction_id,
                     s.deliver_at,
+                    recipient.peer,
                 ])?;
         }
         outbox::submitted(connection, s)?;
@@ -334,18 +416,22 @@ fn insert(connection: &Connection, s: &Submission) -> Result<(), StoreError> {
 /// Reports come first, but no more than half: neither kind of work can keep the other waiting.
 fn lease(
     connection: &Connection,
+    (of, peer): &(&str, Option<String>),
     now: Millis,
     most: i64,
     until: Millis,
 ) -> rusqlite::Result<Vec<Lease>> {
     let half = most.saturating_add(1) / 2;
-    let sql = format!("SELECT {REPORT} FROM reports WHERE due_at <= ?1 ORDER BY due_at LIMIT ?2");
+    let sql = format!(
+        "SELECT {REPORT} FROM reports WHERE {of} AND due_at <= ?2 ORDER BY due_at LIMIT ?3"
+    );
     let mut reports = connection
         .prepare_cached(&sql)?
-        .query_map(params![now, half], query::report)?
+        .query_map(params![peer, now, half], query::report)?
         .collect::<rusqlite::Result<Vec<_>>>()?;
     let mut take = connection.prepare_cached(
-        "UPDATE reports SET due_at = ?2, fence = fence + 1 WHERE id = ?1 RETURNING fence",
+        "UPDATE reports SET due_at = ?2, fence = fence + 1, leased = 1 WHERE id = ?1 \
+         RETURNING fence",
     )?;
     for report in &mut reports {
         report.fence = take.query_row(params![report.id, until], |row| row.get(0))?;
@@ -353,11 +439,11 @@ fn lease(
     let rest = most.saturating_sub(i64::try_from(reports.len()).unwrap_or(most));
     let sql = format!(
         "SELECT {MESSAGE}, {RECIPIENT} FROM recipients r JOIN messages m ON m.id = r.message_id \
-         WHERE r.due_at <= ?1 ORDER BY r.due_at LIMIT ?2"
+         WHERE {of} AND due_at <= ?2 ORDER BY due_at LIMIT ?3"
     );
     let mut recipients = connection
         .prepare_cached(&sql)?
-        .query_map(params![now, rest], |row| {
+        .query_map(params![peer, now, rest], |row| {
             Ok((
                 query::message(row)?,
                 query::recipient(row, MESSAGE_COLUMNS)?,
@@ -365,7 +451,8 @@ fn lease(
         })?
         .collect::<rusqlite::Result<Vec<_>>>()?;
     let mut take = connection.prepare_cached(
-        "UPDATE recipients SET due_at = ?2, fence = fence + 1 WHERE id = ?1 RETURNING fence",
+        "UPDATE recipients SET due_at = ?2, fence = fence + 1, leased = 1 WHERE id = ?1 \
+         RETURNING fence",
     )?;
     for (_, recipient) in &mut recipients {
         recipient.fence = take.query_row(params![recipient.id, until], |row| row.get(0))?;
@@ -396,8 +483,8 @@ fn settle(connection: &Connection, change: &Change) -> Result<(), StoreError> {
     let settled = (|| {
         connection
             .prepare_cached(
-                "UPDATE recipients SET state = ?2, attempts = ?3, due_at = ?4, fence = fence + 1 \
-                 WHERE id = ?1",
+                "UPDATE recipients SET state = ?2, attempts = ?3, due_at = ?4, fence = fence + 1, \
+                 leased = 0 WHERE id = ?1",
             )?
             .execute(params![
                 change.recipient,
@@ -425,18 +512,78 @@ fn settle(connection: &Connection, change: &Change) -> Result<(), StoreError> {
     settled.map_err(database)
 }
 
+fn settle_report(connection: &Connection, change: &ReportChange) -> Result<(), StoreError> {
+    outbox::reported(connection, change).map_err(database)?;
+    let changed = match change.due_at {
+        Some(due_at) => connection
+            .prepare_cached(
+                "UPDATE reports SET attempts = ?3, due_at = ?4, fence = fence + 1, leased = 0 \
+                 WHERE id = ?1 AND fence = ?2",
+            )
+            .and_then(|mut statement| {
+                statement.execute(params![
+                    change.report,
+                    change.fence,
+                    change.attempts,
+                    due_at
+                ])
+            }),
+        None => connection
+            .prepare_cached("DELETE FROM reports WHERE id = ?1 AND fence = ?2")
+            .and_then(|mut statement| statement.execute(params![change.report, change.fence])),
+    };
+    if changed.map_err(database)? == 0 {
+        return Err(StoreError::Stale);
+    }
+    event(connection, &change.event).map_err(database)
+}
+
+/// Deletes some of what is kept no longer: the messages whose bodies went, each with the row of its
+/// body if it was in one, and how many messages were forgotten.
+fn purge(
+    connection: &Connection,
+    closed_before: Millis,
+    forget_before: Millis,
+) -> Result<(Vec<(String, Option<i64>)>, usize), StoreError> {
+    let purged = (|| {
+        let gone = connection
+            .prepare_cached(
+                "UPDATE messages SET has_body = 0 WHERE id IN (SELECT id FROM messages \
+                 WHERE closed_at < ?1 AND has_body = 1 LIMIT ?2) RETURNING id, octets",
+            )?
+            .query_map([closed_before, PURGED], |row| {
+                Ok((row.get(0)?, row.get(1)?))
+            })?
+            .collect::<rusqlite::Result<Vec<(String, Option<i64>)>>>()?;
+        let mut delete = connection.prepare_cached("DELETE FROM octets WHERE id = ?1")?;
+        for octets in gone.iter().filter_map(|(_, octets)| *octets) {
+            delete.execute([octets])?;
+        }
+        let forgotten = connection
+            .prepare_cached(
+                "DELETE FROM messages WHERE id IN (SELECT id FROM messages \
+                 WHERE closed_at < ?1 AND has_body = 0 LIMIT ?2)",
+            )?
+            .execute([forget_before, PURGED])?;
+        Ok((gone, forgotten))
+    })();
+    purged.map_err(database)
+}
+
 fn add_report(connection: &Connection, report: &NewReport) -> rusqlite::Result<()> {
     connection
         .prepare_cached(
-            "INSERT INTO reports (message_id, address, pdu, due_at, expires_at, attempts, fence) \
-             VALUES (?1, ?2, ?3, ?4, ?5, 0, 0)",
+            "INSERT INTO reports (message_id, address, pdu, due_at, expires_at, attempts, fence, \
+             peer, transaction_id) VALUES (?1, ?2, ?3, ?4, ?5, 0, 0, ?6, ?7)",
         )?
         .execute(params![
             report.message_id,
             report.address,
             report.pdu,
             report.due_at,
-            report.expires_at
+            report.expires_at,
+            report.peer,
+            report.transaction_id
         ])
         .map(|_| ())
 }

@@ -10,15 +10,22 @@ use std::time::{Duration, Instant};
 
 use rusqlite::Connection;
 
+use super::checkpoint::{self, Trigger};
 use super::database;
 use crate::store::StoreError;
+use crate::store::fault::{Asked, Point};
 
 /// Callers that share one commit at most.
 const GROUP: usize = 256;
+/// What the rows of one caller put into the log, in octets, beside the body of a message.
+const ROWS: usize = 8 << 10;
 
 /// Runs one caller's statements in the open transaction, or none where there is no transaction, and
 /// gives what tells the caller how it ended.
-type Job = Box<dyn FnOnce(Option<&Connection>) -> Finish + Send>;
+type Job = (
+    usize,
+    Box<dyn FnOnce(Result<&Connection, StoreError>) -> Finish + Send>,
+);
 /// Tells a caller the result, given what became of the commit.
 type Finish = Box<dyn FnOnce(Result<(), StoreError>) + Send>;
 
@@ -33,11 +40,16 @@ pub(super) struct Writer {
 
 impl Writer {
     /// Starts the thread on a connection of its own.
-    pub(super) fn start(connection: Connection, watch: CommitWatch) -> Result<Self, StoreError> {
+    pub(super) fn start(
+        connection: Connection,
+        trigger: Option<Trigger>,
+        faults: Asked,
+        watch: CommitWatch,
+    ) -> Result<Self, StoreError> {
         let (jobs, queue) = channel::<Job>();
         let thread = std::thread::Builder::new()
             .name("store-writer".to_owned())
-            .spawn(move || serve(&connection, &queue, &watch))
+            .spawn(move || serve(&connection, &queue, trigger.as_ref(), &faults, &watch))
             .map_err(|error| StoreError::io("writer thread", &error))?;
         Ok(Self {
             jobs: Some(jobs),
@@ -50,12 +62,22 @@ impl Writer {
         &self,
         work: impl FnOnce(&Connection) -> Result<T, StoreError> + Send + 'static,
     ) -> Result<T, StoreError> {
+        self.run_weighing(0, work)
+    }
+
+    /// Runs `work`, which writes about `octets` beside its rows, and waits until it is durable.
+    pub(super) fn run_weighing<T: Send + 'static>(
+        &self,
+        octets: usize,
+        work: impl FnOnce(&Connection) -> Result<T, StoreError> + Send + 'static,
+    ) -> Result<T, StoreError> {
         let (answer, result) = sync_channel(1);
         let jobs = self.jobs.as_ref().ok_or(StoreError::Closed)?;
-        jobs.send(Box::new(move |connection| {
+        let job = Box::new(move |connection: Result<&Connection, StoreError>| {
             attempt(connection, work, answer)
-        }))
-        .map_err(|_| StoreError::Closed)?;
+        });
+        jobs.send((octets.saturating_add(ROWS), job))
+            .map_err(|_| StoreError::Closed)?;
         result.recv().map_err(|_| StoreError::Closed)?
     }
 }
@@ -71,13 +93,11 @@ impl Drop for Writer {
 }
 
 fn attempt<T: Send + 'static>(
-    connection: Option<&Connection>,
+    connection: Result<&Connection, StoreError>,
     work: impl FnOnce(&Connection) -> Result<T, StoreError>,
     answer: SyncSender<Result<T, StoreError>>,
 ) -> Finish {
-    let result = connection
-        .ok_or(StoreError::Closed)
-        .and_then(|connection| in_savepoint(connection, work));
+    let result = connection.and_then(|connection| in_savepoint(connection, work));
     Box::new(move |committed| {
         // A caller that no longer waits needs no answer.
         let _ = answer.send(committed.and(result));
@@ -88,42 +108,72 @@ fn in_savepoint<T>(
     connection: &Connection,
     work: impl FnOnce(&Connection) -> Result<T, StoreError>,
 ) -> Result<T, StoreError> {
-    connection
-        .execute_batch("SAVEPOINT job")
-        .map_err(database)?;
-    let result = work(connection);
-    let end = match result {
-        Ok(_) => "RELEASE job",
-        Err(_) => "ROLLBACK TO job; RELEASE job",
+    let execute = |sql| {
+        connection
+            .prepare_cached(sql)
+            .and_then(|mut statement| statement.execute([]))
+            .map_err(database)
     };
-    connection.execute_batch(end).map_err(database)?;
+    execute("SAVEPOINT job")?;
+    let result = work(connection);
+    if result.is_err() {
+        execute("ROLLBACK TO job")?;
+    }
+    execute("RELEASE job")?;
     result
 }
 
-fn serve(connection: &Connection, queue: &Receiver<Job>, watch: &CommitWatch) {
-    while let Ok(first) = queue.recv() {
-        if let Err(error) = connection
-            .execute_batch("BEGIN IMMEDIATE")
-            .map_err(database)
-        {
-            first(None)(Err(error));
+fn serve(
+    connection: &Connection,
+    queue: &Receiver<Job>,
+    trigger: Option<&Trigger>,
+    faults: &Asked,
+    watch: &CommitWatch,
+) {
+    while let Ok((octets, first)) = queue.recv() {
+        let execute = |sql| {
+            connection
+                .prepare_cached(sql)
+                .and_then(|mut statement| statement.execute([]))
+                .map(|_| ())
+                .map_err(database)
+        };
+        if let Err(error) = execute("BEGIN IMMEDIATE") {
+            first(Err(error.clone()))(Err(error));
             continue;
         }
-        let mut finish = vec![first(Some(connection))];
+        let open = || {
+            faults
+                .at(Point::RowWrite)
+                .map(|()| connection)
+                .map_err(|error| StoreError::io("rows of a message", &error))
+        };
+        let mut written = octets;
+        let mut finish = vec![first(open())];
         while finish.len() < GROUP
-            && let Ok(job) = queue.try_recv()
+            && let Ok((octets, job)) = queue.try_recv()
         {
-            finish.push(job(Some(connection)));
+            written = written.saturating_add(octets);
+            finish.push(job(open()));
         }
         let started = Instant::now();
-        let committed = connection.execute_batch("COMMIT").map_err(database);
+        let committed = faults
+            .at(Point::Commit)
+            .map_err(|error| StoreError::io("commit", &error))
+            .and_then(|()| execute("COMMIT"));
         watch(finish.len(), started.elapsed());
         if committed.is_err() && !connection.is_autocommit() {
             // Nothing of a failed commit may stay for the next one to carry along.
-            let _ = connection.execute_batch("ROLLBACK");
+            let _ = execute("ROLLBACK");
         }
+        // What is committed is committed, whatever happens next.
+        let _ = faults.at(Point::Committed);
         for finish in finish {
             finish(committed.clone());
+        }
+        if trigger.is_some_and(|trigger| trigger.committed(written)) {
+            // Where it fails, the log grows and this is asked for again.
+            let _ = checkpoint::checkpoint(connection);
         }
     }
 }
@@ -138,7 +188,8 @@ mod tests {
         connection
             .execute_batch("CREATE TABLE t (n UNIQUE)")
             .unwrap();
-        let writer = Writer::start(connection, Box::new(|_, _| {})).unwrap();
+        let writer =
+            Writer::start(connection, None, Asked::default(), Box::new(|_, _| {})).unwrap();
         let insert = |n: i64| {
             writer.run(move |c| {
                 c.execute("INSERT INTO t VALUES (?1)", [n])

@@ -1,0 +1,237 @@
+//! Doing what is due for peers: messages to their subscribers, reports, responses.
+
+use super::super::delivery::{Outcome, Progress};
+use super::super::{Relay, hex};
+use super::step::{Effect, Event, Terms, step};
+use super::{Forward, ForwardError, Forwarder, Note};
+use crate::mms::pdu;
+use crate::store::{
+    self, Lease, MessageRow, Millis, NewReport, RecipientRow, ReportChange, ReportRow, StoreError,
+    Whose, Work,
+};
+
+/// How long a lease lasts, in milliseconds: longer than a peer may take for one message by RFC
+/// 5321 section 4.5.3.2.
+const LEASE: Millis = 40 * 60_000;
+/// A leased message is begun only while this much of its lease is left.
+const BEGIN: Millis = 30 * 60_000;
+/// What is leased at once for one connection to a peer.
+const BATCH: usize = 8;
+
+impl Relay {
+    /// Does some of what is due for one peer, one after the other, and gives how much it was. Blocks
+    /// until the peer has answered for each.
+    ///
+    /// # Errors
+    /// Where the store cannot be read or written.
+    pub fn run_peer(&self, peer: &str, forwarder: &dyn Forwarder) -> Result<usize, StoreError> {
+        self.run_for(Whose::Peer(peer), forwarder)
+    }
+
+    /// Does what is due for peers that are none of `known`: they were taken out of the
+    /// configuration, so it fails for now, until it expires.
+    ///
+    /// # Errors
+    /// Where the store cannot be read or written.
+    pub fn run_strays(
+        &self,
+        known: &[String],
+        forwarder: &dyn Forwarder,
+    ) -> Result<usize, StoreError> {
+        self.run_for(Whose::Other(known), forwarder)
+    }
+
+    /// When there is something to do again for [`Relay::run_peer`].
+    ///
+    /// # Errors
+    /// Where the store cannot be read.
+    pub fn next_due_of_peer(&self, peer: &str) -> Result<Option<Millis>, StoreError> {
+        self.store.next_due_of(Whose::Peer(peer))
+    }
+
+    fn run_for(&self, whose: Whose<'_>, forwarder: &dyn Forwarder) -> Result<usize, StoreError> {
+        let now = self.surroundings.now();
+        let leases = self.store.lease_of(whose, now, BATCH, LEASE)?;
+        for lease in &leases {
+            if lease.until.saturating_sub(self.surroundings.now()) < BEGIN {
+                // What is left comes back when the lease runs out.
+                break;
+            }
+            match self.run_lease(lease, forwarder) {
+                // The peer answered while we were sending.
+                Err(StoreError::Stale) => {}
+                other => other?,
+            }
+        }
+        Ok(leases.len())
+    }
+
+    fn run_lease(&self, lease: &Lease, forwarder: &dyn Forwarder) -> Result<(), StoreError> {
+        match &lease.work {
+            Work::Recipient(both) => self.forward(&both.0, &both.1, forwarder),
+            Work::Report(report) => self.tell(report, forwarder),
+        }
+    }
+
+    fn forward(
+        &self,
+        row: &MessageRow,
+        recipient: &RecipientRow,
+        forwarder: &dyn Forwarder,
+    ) -> Result<(), StoreError> {
+        let effect = self.advance_foreign(row, recipient, Event::Due, "waiting", "")?;
+        if effect != Some(Effect::Send) {
+            return Ok(());
+        }
+        // It was read once when it came, so it can be read again.
+        let message = self.store.body(row)?.and_then(|octets| {
+            pdu::decode(&octets, &self.limits)
+                .ok()
+                .and_then(|decoded| decoded.value.into_message().ok())
+        });
+        let handed = match (message, &recipient.peer) {
+            (Some(message), Some(peer)) => forwarder.forward(&Forward {
+                peer,
+                message: &message,
+                row,
+                recipient,
+            }),
+            _ => Err(ForwardError::Permanent("the message is damaged".to_owned())),
+        };
+        let (event, what, detail) = match handed {
+            Ok(handed) => {
+                let awaits_response = handed.awaits_response;
+                (Event::Sent { awaits_response }, "sent", handed.detail)
+            }
+            Err(ForwardError::Temporary(why)) => (Event::Failed, "send-failed", why),
+            Err(ForwardError::Permanent(why)) => {
+                (Event::Refused(Outcome::Unreachable), "send-refused", why)
+            }
+        };
+        self.advance_foreign(row, recipient, event, what, &detail)
+            .map(|_| ())
+    }
+
+    fn tell(&self, report: &ReportRow, forwarder: &dyn Forwarder) -> Result<(), StoreError> {
+        let now = self.surroundings.now();
+        let attempts = report.attempts.saturating_add(1);
+        let note: Option<Note> = serde_json::from_slice(&report.pdu).ok();
+        let told = match (note, &report.peer) {
+            _ if now >= report.expires_at => Err(ForwardError::Permanent("expired".to_owned())),
+            (Some(note), Some(peer)) => forwarder.tell(peer, &note),
+            _ => Err(ForwardError::Permanent("the note is damaged".to_owned())),
+        };
+        let peers = self.peers.terms;
+        let (due_at, what, detail) = match told {
+            Ok(handed) if handed.awaits_response && attempts < peers.sendings => {
+                let due = now.saturating_add(peers.response_wait);
+                (Some(due), "report-sent", handed.detail)
+            }
+            Ok(handed) => (None, "report-sent", handed.detail),
+            Err(ForwardError::Temporary(why)) if attempts < self.terms.retry.attempts => {
+                let wait = self.terms.retry.wait(report.attempts, self.jitter());
+                (Some(now.saturating_add(wait)), "report-failed", why)
+            }
+            Err(ForwardError::Temporary(why) | ForwardError::Permanent(why)) => {
+                (None, "report-dropped", why)
+            }
+        };
+        self.store.settle_report(&ReportChange {
+            report: report.id,
+            fence: report.fence,
+            attempts,
+            due_at,
+            event: store::Event {
+                message_id: report.message_id.clone(),
+                recipient: None,
+                at: now,
+                what: what.to_owned(),
+                detail,
+            },
+        })
+    }
+
+    /// Takes one step of a foreign recipient and writes it down, with the report it causes.
+    pub(super) fn advance_foreign(
+        &self,
+        message: &MessageRow,
+        recipient: &RecipientRow,
+        event: Event,
+        what: &str,
+        detail: &str,
+    ) -> Result<Option<Effect>, StoreError> {
+        let now = self.surroundings.now();
+        let progress = Progress {
+            state: recipient.state,
+            attempts: recipient.attempts,
+            due_at: None,
+        };
+        let terms = Terms {
+            now,
+            expires_at: message.expires_at,
+            retry_in: self.terms.retry.wait(recipient.attempts, self.jitter()),
+            response_wait: self.peers.terms.response_wait,
+            sendings: self.peers.terms.sendings,
+        };
+        let (next, effect) = step(progress, event, &terms);
+        if next == progress {
+            return Ok(effect);
+        }
+        let report = match effect {
+            Some(Effect::Report(outcome)) => self.delivery_report(message, recipient, outcome),
+            _ => None,
+        };
+        let what = match event {
+            Event::Due => next.state.name(),
+            _ => what,
+        };
+        let change = store::Change {
+            recipient: recipient.id,
+            fence: recipient.fence,
+            state: next.state,
+            attempts: next.attempts,
+            due_at: next.due_at,
+            event: store::Event {
+                message_id: message.id.clone(),
+                recipient: Some(recipient.id),
+                at: now,
+                what: what.to_owned(),
+                detail: detail.to_owned(),
+            },
+            reports: report.into_iter().collect(),
+        };
+        self.store.settle(&change)?;
+        self.tell_step(message, recipient, &change);
+        if matches!(effect, Some(Effect::Report(_))) {
+            self.surroundings.wake();
+        }
+        Ok(effect)
+    }
+
+    /// Something to tell a peer about a message, as the store keeps it.
+    pub(in crate::relay) fn note(
+        &self,
+        message_id: &str,
+        peer: &str,
+        transaction_id: Option<String>,
+        note: &Note,
+    ) -> Option<NewReport> {
+        let now = self.surroundings.now();
+        Some(NewReport {
+            message_id: message_id.to_owned(),
+            address: String::new(),
+            // All of it is text and numbers.
+            pdu: serde_json::to_vec(note).ok()?,
+            due_at: now,
+            expires_at: now.saturating_add(self.terms.expiry),
+            peer: Some(peer.to_owned()),
+            transaction_id,
+        })
+    }
+
+    /// A transaction id for a report to a peer.
+    pub(in crate::relay) fn fresh_transaction(&self) -> Option<String> {
+        let random = self.surroundings.random().ok()?;
+        random.first_chunk::<8>().map(|octets| hex(octets))
+    }
+}
