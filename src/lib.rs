@@ -25,6 +25,7 @@ pub mod dimensions;
 pub mod limits;
 pub mod media;
 pub mod mm1;
+pub mod mm4;
 pub mod mms;
 pub mod profile;
 pub mod relay;

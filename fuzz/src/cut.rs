@@ -40,6 +40,7 @@ impl<'a> Cut<'a> {
                 data: Bytes::copy_from_slice(data),
                 timestamp_us: interval_us * packets.len() as u64,
                 key: head & 0x8000 != 0,
+                shown: true,
             });
         }
         packets

@@ -153,6 +153,7 @@ fn assert_decodes(config: &Config, pictures: &[EncodedFrame], encoder: &Encoder)
             data: Bytes::copy_from_slice(&picture.data),
             timestamp_us: picture.timestamp_us,
             key: picture.keyframe,
+            shown: true,
         };
         stage.push(packet).expect("a picture of ours");
         while let Some(frame) = stage.pull().expect("a picture of ours") {

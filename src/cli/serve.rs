@@ -41,6 +41,9 @@ pub(super) fn serve(args: &ServeArgs) -> Result<Exit, CliError> {
         config.store.folder.display(),
         server.url(),
     ))?;
+    if let Some(address) = server.mm4() {
+        io::print(format!("mm4 smtp://{address}\n"))?;
+    }
     if let Some(address) = server.adapt() {
         let scheme = scheme(config.admin.tls.is_some());
         io::print(format!("adapt {scheme}://{address}\n"))?;

@@ -172,6 +172,11 @@ pub trait Stage<In, Out>: Send {
     ///
     /// As [`push`](Self::push).
     fn pull(&mut self) -> Result<Option<Out>, MediaError>;
+
+    /// How often it went over what was pushed; told after [`finish`](Self::finish).
+    fn passes(&self) -> u32 {
+        1
+    }
 }
 
 /// Decodes sound of some codecs. Containers are taken apart before.

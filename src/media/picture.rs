@@ -234,6 +234,9 @@ pub struct Packet {
     pub timestamp_us: u64,
     /// Whether decoding can start here.
     pub key: bool,
+    /// Whether its frames are wanted. Of others a decoder may do only what later ones need, and
+    /// keep them to itself.
+    pub shown: bool,
 }
 
 #[cfg(test)]

@@ -314,6 +314,7 @@ impl Stage<PcmBlock, Packet> for PcmStage {
             data: data.into(),
             timestamp_us: block.timestamp_us,
             key: true,
+            shown: true,
         });
         Ok(())
     }
@@ -431,6 +432,7 @@ impl Stage<VideoFrame, Packet> for RawStage<Packet> {
             data: frame.planes.y.into(),
             timestamp_us: frame.timestamp_us,
             key: true,
+            shown: true,
         });
         Ok(())
     }

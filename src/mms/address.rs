@@ -66,6 +66,19 @@ impl Address {
         }))
     }
 
+    /// A number as MMSCs write it to each other, `+123/TYPE=PLMN@mmsc.example`: the address without
+    /// the domain of the MMSC that serves it, and that domain. Any other address as it is.
+    #[must_use]
+    pub fn split_domain(text: &str) -> (&str, Option<&str>) {
+        let text = without_display_name(text.trim());
+        match text.rsplit_once('@') {
+            Some((local, domain)) if matches!(Self::parse(local), Some(Self::Msisdn(_))) => {
+                (local, Some(domain))
+            }
+            _ => (text, None),
+        }
+    }
+
     fn untyped(text: &str) -> Self {
         if text.contains('@') {
             return Self::Email(text.to_owned());
@@ -236,6 +249,22 @@ mod tests {
             Address::parse("+491/Type=pLmN"),
             Address::parse("+491/TYPE=PLMN")
         );
+    }
+
+    #[test]
+    fn a_number_is_told_apart_from_the_domain_that_serves_it() {
+        for (text, want) in [
+            (
+                "+491234567/TYPE=PLMN@a.example",
+                ("+491234567/TYPE=PLMN", Some("a.example")),
+            ),
+            ("<+491234567@a.example>", ("+491234567", Some("a.example"))),
+            ("+491234567/TYPE=PLMN", ("+491234567/TYPE=PLMN", None)),
+            ("a@b.example", ("a@b.example", None)),
+            ("12345@b.example", ("12345@b.example", None)),
+        ] {
+            assert_eq!(Address::split_domain(text), want);
+        }
     }
 
     #[test]

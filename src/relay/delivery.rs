@@ -22,6 +22,11 @@ pub enum Event {
     Notified,
     /// A notification did not go out, and may later.
     NotifyFailed,
+    /// Whoever carries notifications is away, so that this was no attempt.
+    NotifyPostponed {
+        /// When to look again.
+        until: Millis,
+    },
     /// The recipient cannot be notified, now or later.
     NotifyRefused,
     /// The phone is being sent the message.
@@ -132,6 +137,10 @@ pub fn step(progress: Progress, event: Event, terms: &Terms) -> (Progress, Optio
             };
             (next, None)
         }
+        Event::NotifyPostponed { until } => {
+            let due_at = Some(until.min(terms.expires_at));
+            (Progress { due_at, ..progress }, None)
+        }
         Event::NotifyRefused => end(progress, S::Unreachable, Outcome::Unreachable),
         Event::Fetched => {
             let next = Progress {
@@ -209,6 +218,7 @@ mod tests {
             2 => Just(Event::Notified),
             1 => Just(Event::NotifyFailed),
             1 => Just(Event::NotifyRefused),
+            1 => (0..2_000_i64).prop_map(|until| Event::NotifyPostponed { until }),
             2 => Just(Event::Fetched),
             1 => Just(Event::Deferred),
             1 => Just(Event::Rejected),

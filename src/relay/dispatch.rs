@@ -88,16 +88,21 @@ impl Relay {
     }
 
     fn settle_all(&self, settlements: Vec<Settlement>) -> Result<(), StoreError> {
-        let reports = |settlement: &Settlement| match settlement {
-            Settlement::Recipient(change) => !change.reports.is_empty(),
-            Settlement::Report(_) => false,
-        };
-        let wake = settlements.iter().any(reports);
+        let (mut ours, mut peers) = (false, false);
+        for settlement in &settlements {
+            if let Settlement::Recipient(change) = settlement {
+                ours |= change.reports.iter().any(|report| report.peer.is_none());
+                peers |= change.reports.iter().any(|report| report.peer.is_some());
+            }
+        }
         if !settlements.is_empty() {
             self.store.settle_all(settlements)?;
         }
-        if wake {
+        if ours {
             self.surroundings.wake();
+        }
+        if peers {
+            self.surroundings.wake_peers();
         }
         Ok(())
     }
@@ -152,6 +157,11 @@ impl Relay {
         let (event, what, detail) = match pushed {
             Ok(detail) => (Event::Notified, "notified", detail),
             Err(NotifyError::Temporary(why)) => (Event::NotifyFailed, "notify-failed", why),
+            Err(NotifyError::Unavailable(why)) => {
+                let age = now.saturating_sub(message.accepted_at);
+                let until = now.saturating_add(self.terms.retry.postpone(age, self.jitter()));
+                (Event::NotifyPostponed { until }, "notify-postponed", why)
+            }
             Err(NotifyError::Permanent(why)) => (Event::NotifyRefused, "notify-refused", why),
         };
         let change = self.change(message, recipient, event, what, detail).0;
@@ -163,7 +173,7 @@ impl Relay {
 
     fn run_report(&self, report: &ReportRow, notifier: &dyn Notifier) -> ReportChange {
         let now = self.surroundings.now();
-        let attempts = report.attempts.saturating_add(1);
+        let mut attempts = report.attempts.saturating_add(1);
         let pushed = match number(&report.address) {
             _ if now >= report.expires_at => Err(NotifyError::Permanent("expired".to_owned())),
             Some(number) => notifier.push(&Notice {
@@ -177,6 +187,14 @@ impl Relay {
         self.surroundings.pass(Moment::Pushed);
         let (due_at, what, detail) = match pushed {
             Ok(()) => (None, "report-sent", String::new()),
+            Err(NotifyError::Unavailable(why)) => {
+                let left = report.expires_at.saturating_sub(now);
+                let age = self.terms.expiry.saturating_sub(left);
+                let wait = self.terms.retry.postpone(age, self.jitter());
+                let due_at = now.saturating_add(wait).min(report.expires_at);
+                attempts = report.attempts;
+                (Some(due_at), "report-postponed", why)
+            }
             Err(NotifyError::Temporary(why)) if attempts < self.terms.retry.attempts => {
                 let wait = self.terms.retry.wait(report.attempts, self.jitter());
                 (Some(now.saturating_add(wait)), "report-failed", why)
@@ -233,6 +251,50 @@ mod tests {
         let what: Vec<_> = bench.store.events(&id).unwrap();
         let what: Vec<_> = what.iter().map(|event| event.what.as_str()).collect();
         assert_eq!(what, ["accepted", "notify-failed", "notified"]);
+    }
+
+    #[test]
+    fn an_outage_of_the_gateway_costs_no_attempts_however_long_it_is() {
+        let bench = Bench::new("dispatch-outage");
+        let mut pdu = send_req("t1", &["+15550000002"]);
+        pdu.headers
+            .add(Field::DeliveryReport, HeaderValue::Token(0x80));
+        let id = bench.accept(&pdu);
+        let away = || Some(NotifyError::Unavailable("nobody listens".to_owned()));
+        bench.fail_with(away());
+        let mut rounds = 0;
+        for _ in 0..48 {
+            rounds += bench.run_due();
+            bench.advance(3_600_000 / 2);
+        }
+        let (_, recipients) = bench.store.message(&id).unwrap().unwrap();
+        assert_eq!(recipients[0].state, DeliveryState::Queued);
+        assert_eq!(recipients[0].attempts, 0);
+        assert_eq!(rounds, 48, "it is looked at again and again");
+        bench.fail_with(None);
+        assert_eq!(bench.run_due(), 1);
+        assert_eq!(bench.pushes().len(), 1);
+
+        // A report waits as patiently.
+        let _ = bench.relay.retrieve(&recipients[0].token, &[]);
+        let mut ack = crate::mms::pdu::Pdu::new(PduType::NotifyRespInd);
+        let transaction = HeaderValue::Text(recipients[0].transaction_id.clone());
+        ack.headers.add(Field::TransactionId, transaction);
+        ack.headers.add(Field::Status, HeaderValue::Token(0x81));
+        let number = crate::mms::address::Msisdn::parse("+15550000002");
+        assert_eq!(bench.relay.respond(&ack, number.as_ref()), Ok(true));
+        bench.fail_with(away());
+        for _ in 0..30 {
+            bench.run_due();
+            bench.advance(3_600_000);
+        }
+        bench.fail_with(None);
+        bench.run_due();
+        assert_eq!(
+            bench.pushes().len(),
+            1,
+            "more rounds than attempts are allowed"
+        );
     }
 
     #[test]

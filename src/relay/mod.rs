@@ -116,6 +116,9 @@ pub trait Surroundings: Send + Sync {
     /// There is new work for [`Relay::run_due`].
     fn wake(&self) {}
 
+    /// There is new work for [`Relay::run_peer`].
+    fn wake_peers(&self) {}
+
     /// A moment at which a test may end the process.
     fn pass(&self, _: Moment) {}
 }
@@ -179,6 +182,10 @@ pub enum NotifyError {
     /// It may be taken later.
     #[error("{0}")]
     Temporary(String),
+    /// Nobody is there to take any push, which is no fault of this one: it comes back later, and
+    /// the attempt does not count.
+    #[error("{0}")]
+    Unavailable(String),
     /// It will never be taken.
     #[error("{0}")]
     Permanent(String),
@@ -271,6 +278,7 @@ pub struct Relay {
 struct Peers {
     routes: Routes,
     terms: PeerTerms,
+    names: Vec<String>,
 }
 
 impl Relay {
@@ -307,10 +315,15 @@ impl Relay {
         self.watch.as_ref()
     }
 
-    /// The same relay with ways to peers; without them, every recipient is ours or nowhere.
+    /// The same relay with ways to peers, whose names are `names`; without them, every recipient is
+    /// ours or nowhere.
     #[must_use]
-    pub fn with_peers(self, routes: Routes, terms: PeerTerms) -> Self {
-        let peers = Peers { routes, terms };
+    pub fn with_peers(self, routes: Routes, terms: PeerTerms, names: Vec<String>) -> Self {
+        let peers = Peers {
+            routes,
+            terms,
+            names,
+        };
         Self { peers, ..self }
     }
 
@@ -413,7 +426,7 @@ impl Relay {
             self.store.settle(&change)?;
             self.tell_step(message, recipient, &change);
             if matches!(effect, Some(Effect::Report(_))) {
-                self.surroundings.wake();
+                self.wake_for_sender(message);
             }
         }
         Ok(effect)

@@ -150,7 +150,7 @@ impl Relay {
             detail: if status == 0x80 { "read" } else { "deleted" }.to_owned(),
         };
         self.store.add_report(&report, &event)?;
-        self.surroundings.wake();
+        self.wake_for_sender(message);
         Ok(true)
     }
 }

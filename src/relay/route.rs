@@ -113,7 +113,7 @@ impl Routes {
     pub fn explain(&self, numbering: &Numbering, address: &str) -> Explanation {
         let mut steps = Vec::new();
         let (address, network) = split_network(address);
-        let number = match numbering.number(&address) {
+        let number = match numbering.number(address) {
             Ok(number) => number,
             Err(why) => {
                 let route = Route::Nowhere(why);
@@ -163,14 +163,14 @@ impl Routes {
 }
 
 /// A number without the domain of a network behind it, and that network.
-fn split_network(address: &str) -> (String, Option<Plmn>) {
-    if let Some(Address::Email(mail)) = Address::parse(address)
-        && let Some((local, domain)) = mail.rsplit_once('@')
-        && let Some(network) = Plmn::of_domain(domain)
-    {
-        return (local.to_owned(), Some(network));
+fn split_network(address: &str) -> (&str, Option<Plmn>) {
+    match Address::split_domain(address) {
+        (local, Some(domain)) => match Plmn::of_domain(domain) {
+            Some(network) => (local, Some(network)),
+            None => (address, None),
+        },
+        _ => (address, None),
     }
-    (address.to_owned(), None)
 }
 
 #[cfg(test)]

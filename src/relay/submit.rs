@@ -232,7 +232,12 @@ impl Relay {
             match self.store.accept(&submission, octets, since) {
                 Ok(Accepted::New) => {
                     self.surroundings.pass(Moment::Accepted);
-                    self.surroundings.wake();
+                    if recipients.iter().any(|recipient| recipient.peer.is_none()) {
+                        self.surroundings.wake();
+                    }
+                    if recipients.iter().any(|recipient| recipient.peer.is_some()) {
+                        self.surroundings.wake_peers();
+                    }
                     return Ok(submission.id);
                 }
                 Ok(Accepted::Duplicate(id)) => return Ok(id),

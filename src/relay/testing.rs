@@ -67,6 +67,21 @@ impl Bench {
         }
     }
 
+    /// The same bench with ways to peers.
+    pub(super) fn with_peers(
+        mut self,
+        routes: super::Routes,
+        terms: super::foreign::PeerTerms,
+        names: Vec<String>,
+    ) -> Self {
+        self.relay.peers = super::Peers {
+            routes,
+            terms,
+            names,
+        };
+        self
+    }
+
     pub(super) fn octets(&self, pdu: &Pdu) -> Bytes {
         encode(pdu).unwrap().into()
     }

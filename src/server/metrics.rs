@@ -331,7 +331,7 @@ impl Metrics {
     }
 
     /// Counts a push and its time. `kind` is `notification` or `report`; `result` is `taken`,
-    /// `temporary` or `permanent`.
+    /// `temporary`, `unavailable` or `permanent`.
     pub fn pushed(&self, kind: &'static str, result: &'static str, took: Duration) {
         let labels = PushLabel { kind, result };
         self.pushes.get_or_create(&labels).inc();

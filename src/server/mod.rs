@@ -9,6 +9,7 @@ mod fitter;
 pub mod logging;
 pub mod metrics;
 mod notify;
+mod peers;
 mod process;
 mod reload;
 mod surroundings;
@@ -30,12 +31,13 @@ use tracing::{error, info, warn};
 pub use cdr::CdrError;
 pub use config::{Config, ConfigError};
 pub use logging::Logs;
-pub use notify::{Hook, Log};
+pub use notify::{Hook, HttpHook, Kannel, Log, Pap, Smpp};
 pub use reload::{Changed, ReloadError, Reloaded};
 pub use tls::TlsError;
 
 use crate::Limits;
 use crate::mm1::{self, Edge};
+use crate::mm4::{self, Bell, Couriers};
 use crate::relay::{Notifier, Relay, Surroundings};
 use crate::store::{Faults, SqliteStore, StoreError};
 use adapter::Adapter;
@@ -63,6 +65,9 @@ pub struct Server {
     orphans: usize,
     stop: tokio::sync::watch::Sender<bool>,
     edge: Option<Task<()>>,
+    mm4: Option<SocketAddr>,
+    peers: Option<Task<()>>,
+    couriers: Option<Couriers>,
     runtime: Option<Runtime>,
     dispatcher: Option<JoinHandle<()>>,
     stopping: Arc<AtomicBool>,
@@ -100,6 +105,14 @@ pub enum StartError {
     /// Charging records could not be written.
     #[error("charging records: {0}")]
     Cdr(#[from] CdrError),
+    /// A certificate, key or list of authorities could not be used.
+    #[error("{file}: {error}")]
+    Certificate {
+        /// The file.
+        file: String,
+        /// Why not.
+        error: String,
+    },
     /// The system gave no threads.
     #[error("{0}")]
     System(std::io::Error),
@@ -143,6 +156,7 @@ impl Server {
         let fault = Fault::from_environment().map_err(StartError::System)?;
         let (store, orphans) = open(config, fault.clone(), &metrics)?;
         let (wake, woken) = sync_channel(1);
+        let bell = Arc::new(Bell::default());
         let limits = Limits {
             message_bytes: config.limits.message_bytes,
             ..Limits::default()
@@ -153,7 +167,8 @@ impl Server {
                 .counted(metrics.clone()),
             metrics: metrics.clone(),
         };
-        let surroundings: Arc<dyn Surroundings> = Arc::new(System::new(wake.clone(), fault));
+        let surroundings: Arc<dyn Surroundings> =
+            Arc::new(System::new(wake.clone(), bell.clone(), fault));
         let relay = Relay::new(
             store.clone(),
             Arc::new(fitter),
@@ -161,9 +176,20 @@ impl Server {
             config.terms(url.clone()),
             limits.clone(),
         );
+        let relay =
+            relay.with_peers(config.mm4.routes(), config.mm4.terms(), config.mm4.names());
         let relay = Arc::new(relay.watched_by(Arc::new(Watcher(metrics.clone()))));
+        let peers = peers::Peers::configured(config)?;
+        let mm4_listener = match &peers {
+            Some(peers) => Some(listen(peers.listen)?),
+            None => None,
+        };
+        let mm4 = mm4_listener.as_ref().map(address).transpose()?;
         let notifier = WatchedNotifier {
-            notifier: notifier.unwrap_or_else(|| notify::configured(&config.notify)),
+            notifier: match notifier {
+                Some(notifier) => notifier,
+                None => notify::configured(&config.notify).map_err(StartError::System)?,
+            },
             metrics: metrics.clone(),
         };
         let reloader = Arc::new(Reloader::new(
@@ -211,6 +237,20 @@ impl Server {
         ports.extend(adapt_listener.map(|listener| (listener, Port::Adapt, admin_acceptor)));
         let records = cdr::Writing::start(store, reloader.clone(), metrics.clone(), surroundings)?;
         let panel = admin::Running::start(ports, panel).map_err(StartError::System)?;
+        let (peer_edge, couriers) = match (peers, mm4_listener) {
+            (Some(peers), Some(listener)) => {
+                let listener = {
+                    let _inside = runtime.enter();
+                    tokio::net::TcpListener::from_std(listener).map_err(StartError::System)?
+                };
+                let edge = Arc::new(peers.edge(&relay));
+                let served = runtime.spawn(mm4::serve(listener, edge, stopped.clone()));
+                let couriers =
+                    Couriers::start(&relay, &peers.identity, bell).map_err(StartError::System)?;
+                (Some(served), Some(couriers))
+            }
+            _ => (None, None),
+        };
         let flag = stopping.clone();
         let failures = metrics.clone();
         let dispatcher = std::thread::Builder::new()
@@ -227,6 +267,9 @@ impl Server {
             orphans,
             stop,
             edge: Some(edge),
+            mm4,
+            peers: peer_edge,
+            couriers,
             runtime: Some(runtime),
             dispatcher: Some(dispatcher),
             stopping,
@@ -243,6 +286,12 @@ impl Server {
     #[must_use]
     pub fn mm1(&self) -> SocketAddr {
         self.mm1
+    }
+
+    /// Where peers are listened to, where there are any.
+    #[must_use]
+    pub fn mm4(&self) -> Option<SocketAddr> {
+        self.mm4
     }
 
     /// Where operators are listened to: `/livez`, `/readyz`, `/metrics` and `/v1`.
@@ -300,10 +349,21 @@ impl Server {
         // A full channel wakes the dispatcher as well.
         let _ = self.wake.try_send(());
         let mut drained = true;
+        if let Some(couriers) = self.couriers.take() {
+            drained &= couriers.stop();
+        }
         if let (Some(runtime), Some(edge)) = (self.runtime.take(), self.edge.take()) {
             info!("stopping");
-            drained = runtime
-                .block_on(async { tokio::time::timeout(self.drain, edge).await })
+            let peers = self.peers.take();
+            let both = async {
+                edge.await?;
+                match peers {
+                    Some(peers) => peers.await,
+                    None => Ok(()),
+                }
+            };
+            drained &= runtime
+                .block_on(async { tokio::time::timeout(self.drain, both).await })
                 .is_ok_and(|joined| joined.is_ok());
             runtime.shutdown_timeout(PAUSE);
         }
@@ -392,6 +452,7 @@ fn dispatch_beside(
             if first && tidied.is_none_or(|at| at.elapsed() >= TIDY) {
                 tidied = Some(Instant::now());
                 relay.purge()?;
+                relay.run_strays()?;
             }
             Ok((done, relay.next_due()?))
         });

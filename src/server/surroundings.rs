@@ -5,20 +5,24 @@ use std::sync::mpsc::SyncSender;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use super::fault::Fault;
+use crate::mm4::Bell;
 use crate::relay::{Moment, Surroundings};
 use crate::store::Millis;
 
 /// The machine.
 pub(super) struct System {
     wake: Option<SyncSender<()>>,
+    bell: Option<Arc<Bell>>,
     fault: Option<Arc<Fault>>,
 }
 
 impl System {
-    /// The machine; new work is announced on `wake`. A test may ask for a fault.
-    pub(super) fn new(wake: SyncSender<()>, fault: Option<Arc<Fault>>) -> Self {
+    /// The machine; new work is announced on `wake`, that for peers by `bell`. A test may ask for
+    /// a fault.
+    pub(super) fn new(wake: SyncSender<()>, bell: Arc<Bell>, fault: Option<Arc<Fault>>) -> Self {
         Self {
             wake: Some(wake),
+            bell: Some(bell),
             fault,
         }
     }
@@ -27,6 +31,7 @@ impl System {
     pub(super) fn clock() -> Self {
         Self {
             wake: None,
+            bell: None,
             fault: None,
         }
     }
@@ -51,6 +56,12 @@ impl Surroundings for System {
         if let Some(wake) = &self.wake {
             // Where the channel is full, the dispatcher is about to look anyway.
             let _ = wake.try_send(());
+        }
+    }
+
+    fn wake_peers(&self) {
+        if let Some(bell) = &self.bell {
+            bell.ring();
         }
     }
 

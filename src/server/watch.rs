@@ -116,8 +116,9 @@ impl Notifier for WatchedNotifier {
         };
         let result = match &pushed {
             Ok(()) => "taken",
+            Err(NotifyError::Temporary(_)) => "temporary",
+            Err(NotifyError::Unavailable(_)) => "unavailable",
             Err(NotifyError::Permanent(_)) => "permanent",
-            Err(_) => "temporary",
         };
         self.metrics.pushed(kind, result, started.elapsed());
         pushed

@@ -406,6 +406,6 @@ mod tests {
         }
         assert_eq!(DeliveryState::from_name("lost"), None);
         let waiting = DeliveryState::ALL.iter().filter(|s| !s.is_final()).count();
-        assert_eq!(waiting, 4);
+        assert_eq!(waiting, 5);
     }
 }

@@ -34,9 +34,13 @@ impl Server {
     /// Starts one that fails as `REMOLD_FAULT` says.
     pub(crate) fn start_with(folder: &Path, more: &str, fault: Option<&str>) -> Self {
         let config = folder.join("remold.toml");
+        let notify = match more.contains("[notify") {
+            true => "",
+            false => "[notify.log]\nfull = true\n",
+        };
         let text = format!(
             "[store]\nfolder = \"{}\"\n[mm1]\nlisten = \"127.0.0.1:0\"\n{more}\n\
-             [admin]\nlisten = \"127.0.0.1:0\"\n",
+             [admin]\nlisten = \"127.0.0.1:0\"\n{notify}",
             folder.join("store").display()
         );
         std::fs::write(&config, text).unwrap();
@@ -119,6 +123,16 @@ impl Server {
         }
     }
 
+    /// Where it listens to peers.
+    pub(crate) fn mm4(&self) -> SocketAddr {
+        loop {
+            let line = self.lines.recv_timeout(PATIENCE).unwrap();
+            if let Some(address) = line.strip_prefix("mm4 smtp://") {
+                return address.parse().unwrap();
+            }
+        }
+    }
+
     /// Whether it takes a message.
     pub(crate) fn answers(&self) -> bool {
         accepted(post(self.mm1, ALICE, &small("alive", &[BOB]))).is_some()
@@ -167,7 +181,7 @@ impl Drop for Scratch {
     }
 }
 
-fn unhex(text: &str) -> Vec<u8> {
+pub(crate) fn unhex(text: &str) -> Vec<u8> {
     (0..text.len())
         .step_by(2)
         .map(|at| u8::from_str_radix(&text[at..at + 2], 16).unwrap())

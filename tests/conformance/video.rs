@@ -109,6 +109,7 @@ fn packets(track: &Track, count: usize) -> Vec<Packet> {
             data: sample.data,
             timestamp_us: u64::try_from(sample.pts * 1_000_000 / scale + 1_000_000).unwrap_or(0),
             key: sample.keyframe,
+            shown: true,
         })
         .collect()
 }

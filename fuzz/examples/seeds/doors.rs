@@ -361,6 +361,7 @@ fn encoded_pictures(registry: &Registry) {
         data: data.into(),
         timestamp_us: turn * 66_733,
         key,
+        shown: true,
     });
     let stage = decoder.open(&track(Codec::H263), &Limits::default(), &Cancel::new());
     let frames: Vec<VideoFrame> = run(stage.unwrap(), coded.collect());

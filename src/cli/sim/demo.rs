@@ -7,16 +7,15 @@ use std::time::Duration;
 
 use bytes::Bytes;
 
-use super::phone::{Phone, failed, with_transaction};
+use super::client::{Centre, Phone, failed, with_transaction};
+use super::words::{accepted, content, profile, refused, status, write};
 use crate::Limits;
-use crate::cli::pdu::write_parts;
 use crate::cli::serve::start_error;
 use crate::cli::{CliError, Exit, io, target};
-use crate::media;
 use crate::mms::pdu::{self, Pdu, PduType};
 use crate::mms::push::{self, segment};
 use crate::mms::{Field, HeaderValue};
-use crate::profile::{Database, Resolution};
+use crate::profile::Resolution;
 use crate::relay::{Notice, Notifier, NotifyError};
 use crate::server::{Config, Server};
 
@@ -55,14 +54,9 @@ pub(super) fn run(args: &Args) -> Result<Exit, CliError> {
     let message = message(octets, args.message.as_deref())?;
     let (pushes, radio) = sync_channel(16);
     let server = start(args, pushes)?;
-    let phone = |number: &str| Phone {
-        number: number.to_owned(),
-        headers: Vec::new(),
-        server: server.mm1(),
-    };
-    let sender = phone(SENDER);
-    let mut recipient = phone(RECIPIENT);
-    recipient.headers = profile(&device.id)?;
+    let centre = Centre::new(&server.mm1().to_string());
+    let mut sender = Phone::new(SENDER, Vec::new(), &centre);
+    let mut recipient = Phone::new(RECIPIENT, profile(&device.id)?, &centre);
     let mut story = Story::default();
 
     let limit = match &device.max_message_size {
@@ -108,11 +102,8 @@ pub(super) fn run(args: &Args) -> Result<Exit, CliError> {
     ))?;
 
     let (conf, octets) = recipient.fetch(&url)?;
-    if let Some(status) = conf.headers.token(Field::RetrieveStatus)
-        && status != 0x80
-    {
-        let why = conf.headers.text(Field::RetrieveText).unwrap_or("");
-        return Err(CliError::new(Exit::Refused, why));
+    if let Some(error) = refused(&conf) {
+        return Err(error);
     }
     story.tell(&format!(
         "The phone fetches it and gets {} in {} octets.",
@@ -129,10 +120,7 @@ pub(super) fn run(args: &Args) -> Result<Exit, CliError> {
     let (_, report) = push::decode(&octets, &Limits::default())
         .map_err(|error| failed(&error.to_string()))?
         .value;
-    let status = match report.headers.token(Field::Status) {
-        Some(0x81) => "Retrieved",
-        _ => "something else",
-    };
+    let status = status(&report);
     story.tell(&format!(
         "M-Delivery.ind tells {to} that {RECIPIENT} has it: {status}."
     ))?;
@@ -171,16 +159,6 @@ impl Notifier for Radio {
             .send((notice.number.to_string(), push))
             .map_err(|_| gone())
     }
-}
-
-/// The header by which a real phone of this kind says what it is, where the database has it.
-fn profile(device: &str) -> Result<Vec<(String, String)>, CliError> {
-    let database = Database::embedded().map_err(target::profile_error)?;
-    let url = database.urls_of(device).next();
-    Ok(url
-        .map(|url| ("X-Wap-Profile".to_owned(), format!("\"{url}\"")))
-        .into_iter()
-        .collect())
 }
 
 fn next(radio: &Receiver<(String, Bytes)>) -> Result<(String, Bytes), CliError> {
@@ -233,43 +211,4 @@ fn message(octets: Bytes, path: Option<&Path>) -> Result<Pdu, CliError> {
     // Each demonstration is a message of its own, also in a store that is there already.
     let id = format!("demo-{}", std::process::id());
     Ok(with_transaction(pdu, &id))
-}
-
-fn accepted(conf: &Pdu) -> Result<String, CliError> {
-    match (
-        conf.headers.token(Field::ResponseStatus),
-        conf.headers.text(Field::MessageId),
-    ) {
-        (Some(0x80), Some(id)) => Ok(id.to_owned()),
-        _ => {
-            let why = conf
-                .headers
-                .text(Field::ResponseText)
-                .unwrap_or("no reason");
-            Err(CliError::new(Exit::Refused, why))
-        }
-    }
-}
-
-/// The parts of a message in words.
-fn content(pdu: &Pdu) -> String {
-    let described: Vec<String> = pdu
-        .body
-        .iter()
-        .flat_map(|body| &body.parts)
-        .map(|part| {
-            let info = media::probe(&part.data, &Limits::default()).ok();
-            let size = info.and_then(|info| info.size);
-            let size = size.map_or_else(String::new, |s| format!(" {}x{}", s.width, s.height));
-            let (media, octets) = (part.content_type.media(), part.data.len());
-            format!("{media}{size} ({octets} octets)")
-        })
-        .collect();
-    described.join(", ")
-}
-
-/// Writes the parts of a message into a folder.
-fn write(pdu: &Pdu, folder: &Path) -> Result<(), CliError> {
-    let parts = pdu.body.iter().flat_map(|body| body.parts.clone());
-    write_parts(&parts.collect::<Vec<_>>(), folder, true).map(|_| ())
 }

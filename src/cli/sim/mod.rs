@@ -1,8 +1,12 @@
 //! `remold sim`: simulated phones, for whoever tries the service out. They contact nobody but the
-//! server they are told, which is one on loopback.
+//! service centre they are told, which is one on loopback unless they are told otherwise.
 
+mod client;
 mod demo;
+mod load;
 mod phone;
+mod pushes;
+mod words;
 
 use clap::Subcommand;
 
@@ -18,10 +22,16 @@ pub(super) struct Args {
 enum Command {
     /// Send a message from one simulated phone to another, and say what happens step by step
     Demo(demo::Args),
+    /// A phone without radio: sends a message, fetches what it is notified of, shows what came
+    Phone(phone::Args),
+    /// Send many messages, and measure how long they take
+    Load(load::Args),
 }
 
 pub(super) fn run(args: Args) -> Result<Exit, CliError> {
     match args.command {
         Command::Demo(args) => demo::run(&args),
+        Command::Phone(args) => phone::run(&args),
+        Command::Load(args) => load::run(&args),
     }
 }

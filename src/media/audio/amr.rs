@@ -329,6 +329,7 @@ mod tests {
                         data: data.into(),
                         timestamp_us: 0,
                         key: true,
+                        shown: true,
                     };
                     stage.push(packet).unwrap();
                     let block = stage.pull().unwrap().unwrap();

@@ -208,6 +208,7 @@ mod tests {
                 data: octets.to_vec().into(),
                 timestamp_us: 0,
                 key: true,
+                shown: true,
             })
             .unwrap();
         stage.pull().unwrap().unwrap().samples

@@ -156,6 +156,7 @@ impl<'a> Source<'a> {
         let packet = Packet {
             timestamp_us: micros(sample.pts, self.timescale),
             key: sample.keyframe,
+            shown: true,
             data: sample.data,
         };
         let Err(error) = self.decode(Some(packet)) else {

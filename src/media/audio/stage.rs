@@ -125,6 +125,7 @@ impl<E: EncodeFrame> Stage<PcmBlock, Packet> for Encoding<E> {
             data: data.into(),
             timestamp_us,
             key: true,
+            shown: true,
         }))
     }
 }

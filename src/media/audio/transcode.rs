@@ -21,7 +21,7 @@ use crate::media::picture::{Packet, PcmBlock};
 use crate::media::registry::Registry;
 
 /// Codings of one track at most: the first, and two with the rate corrected.
-const ATTEMPTS: usize = 3;
+const ATTEMPTS: u32 = 3;
 
 /// Codes a track anew: decode, mix, resample, level, encode, in blocks, so that memory does not
 /// grow with the length of the sound but by the packets that come out.
@@ -51,7 +51,8 @@ pub fn transcode(
     let mut settings = settings.clone();
     let mut attempt = 1;
     loop {
-        let coded = code(track, &settings, registry, limits, cancel)?;
+        let mut coded = code(track, &settings, registry, limits, cancel)?;
+        coded.encodes = attempt;
         let Some(most) = settings.max_bytes.filter(|most| coded.bytes() > *most) else {
             return Ok(coded);
         };
@@ -325,6 +326,7 @@ impl<'a> Sink<'a> {
         Ok(CodedTrack {
             info,
             samples,
+            encodes: 1,
             warnings: Vec::new(),
         })
     }

@@ -52,6 +52,7 @@ pub(super) fn convert(
     if let Some(max_bytes) = target.max_bytes {
         let size = wide(octets.len());
         if let Some(again) = work.correct(&made, &division, size, max_bytes)? {
+            made.encodes = again.encodes;
             let better = again.write(target.format)?;
             let fits = wide(better.len()) <= max_bytes;
             if fits && (size > max_bytes || better.len() > octets.len()) {
@@ -269,14 +270,11 @@ impl Work<'_> {
             || self.audio(division.audio.as_ref(), division.end_us),
         );
         let (video, audio) = (video?, audio?);
-        let coded = match (&division.video, &division.audio) {
-            (Some(Way::Code(_)), _) | (None, Some(Way::Code(_))) => 1,
-            _ => 0,
-        };
+        let told = video.as_ref().or(audio.as_ref());
         Ok(Made {
+            encodes: told.map_or(0, |track| track.encodes),
             video,
             audio,
-            encodes: coded,
         })
     }
 
@@ -362,10 +360,11 @@ impl Work<'_> {
             };
             let way = Way::Code(settings);
             let video = self.video(Some(&way), division.end_us)?;
+            let again = video.as_ref().map_or(0, |track| track.encodes);
             return Ok(Some(Made {
                 video,
                 audio: made.audio.clone(),
-                encodes: made.encodes.saturating_add(1),
+                encodes: made.encodes.saturating_add(again),
             }));
         }
         if over && matches!(division.audio, Some(Way::Code(_))) {
@@ -380,10 +379,12 @@ impl Work<'_> {
             };
             let way = Way::Code(smaller);
             let audio = self.audio(Some(&way), division.end_us)?;
+            // Beside pictures the sound is not counted.
+            let again = audio.as_ref().filter(|_| made.video.is_none());
             return Ok(Some(Made {
                 video: made.video.clone(),
+                encodes: (made.encodes).saturating_add(again.map_or(0, |track| track.encodes)),
                 audio,
-                encodes: made.encodes.saturating_add(1),
             }));
         }
         Ok(None)
@@ -428,6 +429,7 @@ fn copy(track: &Track, end_us: Option<u64>, limits: &Limits) -> Result<CodedTrac
     Ok(CodedTrack {
         info,
         samples,
+        encodes: 0,
         warnings: Vec::new(),
     })
 }

@@ -69,8 +69,8 @@ pub struct Clip {
     pub duration_us: u64,
     /// Playing time of the source where the end was cut off.
     pub cut_from_us: Option<u64>,
-    /// Times the pictures, or a sound without pictures, were encoded: 0 where the tracks were
-    /// copied, 1, or 2 with a correction.
+    /// Times the pictures, or a sound without pictures, were encoded, corrections included, used
+    /// or not: 0 where they were copied.
     pub encodes: u32,
     /// What was met on the way and did not stop it.
     pub warnings: Vec<String>,

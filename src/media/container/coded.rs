@@ -10,6 +10,8 @@ pub struct CodedTrack {
     pub info: TrackInfo,
     /// The samples in decoding order, from time 0 on.
     pub samples: Vec<Sample>,
+    /// How often it was encoded, corrections included; 0 where it was taken over as it was.
+    pub encodes: u32,
     /// What was met on the way and did not stop it.
     pub warnings: Vec<String>,
 }

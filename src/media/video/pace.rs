@@ -1,20 +1,48 @@
 //! Which frames are kept where the target has fewer of them.
 
-/// The times, of `times` in rising order, of the frames to keep so that no more than `millihertz`
+/// A frame of the source.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Candidate {
+    /// When it is shown, in microseconds.
+    pub(super) time: u64,
+    /// Whether no other frame refers to it, so that it costs nothing where it is not kept.
+    pub(super) disposable: bool,
+}
+
+/// Frames kept between two that come late for the sake of not being disposable.
+const STEADY: usize = 8;
+
+/// The times, of `frames` in rising order, of those to keep so that no more than `millihertz`
 /// frames come in 1000 seconds, nor two of them much closer than that.
 ///
-/// Where the source has twice the frames this keeps every other one. Frames keep their times.
-pub(super) fn pace(times: &[u64], millihertz: u32) -> Vec<u64> {
+/// Where the source has twice the frames this keeps every other one. Frames keep their times. Of
+/// two frames of which the first is disposable and the second, which must be decoded anyhow, is
+/// hardly later, the second is kept, once in a while: coders make every other frame disposable,
+/// and now and then change which.
+pub(super) fn pace(frames: &[Candidate], millihertz: u32) -> Vec<u64> {
     let interval = interval_us(millihertz);
     // Clocks of phones tremble; a frame may be early by an eighth of the interval.
     let early = interval / 8;
+    let late = interval / 3 * 2;
     let mut kept: Vec<u64> = Vec::new();
     let mut due = 0;
-    for &time in times {
+    let mut steady = 0;
+    let mut left = frames.iter().peekable();
+    while let Some(&frame) = left.next() {
+        let mut time = frame.time;
         if let Some(&last) = kept.last()
             && time.saturating_add(early) < due.max(last.saturating_add(interval))
         {
             continue;
+        }
+        steady += 1;
+        if frame.disposable
+            && steady > STEADY
+            && let Some(next) =
+                left.next_if(|next| !next.disposable && next.time.saturating_sub(time) <= late)
+        {
+            time = next.time;
+            steady = 0;
         }
         // The grid goes on where the frame is on it, and starts anew after a pause.
         due = if time > due.saturating_add(interval / 2) {
@@ -38,6 +66,43 @@ mod tests {
 
     fn steady(step: u64, count: u64) -> Vec<u64> {
         (0..count).map(|i| i * step).collect()
+    }
+
+    /// Of frames all of which others refer to.
+    fn pace(times: &[u64], millihertz: u32) -> Vec<u64> {
+        let frames: Vec<Candidate> = times
+            .iter()
+            .map(|&time| Candidate {
+                time,
+                disposable: false,
+            })
+            .collect();
+        super::pace(&frames, millihertz)
+    }
+
+    #[test]
+    fn frames_that_must_be_decoded_anyhow_are_preferred_once_in_a_while() {
+        // 25 frames a second, every other one disposable, until one is not.
+        let frames: Vec<Candidate> = (0..60)
+            .map(|i| Candidate {
+                time: i * 40_000,
+                disposable: if i < 31 { i % 2 == 1 } else { i % 2 == 0 },
+            })
+            .collect();
+        let kept = super::pace(&frames, 15_000);
+        let disposable = |time: &u64| frames[(time / 40_000) as usize].disposable;
+        assert!(!kept.iter().any(disposable), "{kept:?}");
+        let gaps: Vec<u64> = kept.windows(2).map(|pair| pair[1] - pair[0]).collect();
+        assert_eq!(gaps.iter().filter(|gap| **gap == 120_000).count(), 1);
+        assert!(gaps.iter().all(|gap| [80_000, 120_000].contains(gap)));
+        // Two in three disposable: the rate does not fall to that of the third.
+        let frames: Vec<Candidate> = (0..300)
+            .map(|i| Candidate {
+                time: i * 40_000,
+                disposable: i % 3 != 0,
+            })
+            .collect();
+        assert!(super::pace(&frames, 15_000).len() >= 140);
     }
 
     #[test]

@@ -1,7 +1,8 @@
 //! What is decoded and what is shown of a track, known from its table before anything is decoded.
 
 use super::VideoSettings;
-use super::pace::pace;
+use super::decode::Disposable;
+use super::pace::{Candidate, pace};
 use crate::media::container::{Track, TrackInfo};
 
 /// The frames of a track that are wanted, by the times under which they are decoded.
@@ -29,21 +30,25 @@ impl Plan {
         let info = &track.info;
         let length_us = micros(info.duration, info.timescale);
         let end_us = length_us.min(end_us.unwrap_or(u64::MAX));
-        let mut times: Vec<i64> = track
+        let disposable = Disposable::of(&info.codec);
+        let mut times: Vec<(i64, bool)> = track
             .samples()
-            .map(|sample| time_us(info, sample.pts))
+            .map(|sample| (time_us(info, sample.pts), disposable.is(&sample.data)))
             .collect();
         times.sort_unstable();
         let shift = times
             .first()
-            .map_or(0, |first| first.min(&0).unsigned_abs());
+            .map_or(0, |(first, _)| first.min(&0).unsigned_abs());
         // The last frame that begins before the start is the one that is seen at the start.
-        let first = times.iter().rev().find(|time| **time <= 0).copied();
-        let shown: Vec<u64> = times
+        let first = times.iter().map(|frame| frame.0).rfind(|time| *time <= 0);
+        let shown: Vec<Candidate> = times
             .iter()
-            .filter(|time| first.is_none_or(|first| **time >= first))
-            .filter_map(|time| u64::try_from(time.saturating_add_unsigned(shift)).ok())
-            .take_while(|time| *time < end_us.saturating_add(shift))
+            .filter(|(time, _)| first.is_none_or(|first| *time >= first))
+            .filter_map(|&(time, disposable)| {
+                let time = u64::try_from(time.saturating_add_unsigned(shift)).ok()?;
+                Some(Candidate { time, disposable })
+            })
+            .take_while(|frame| frame.time < end_us.saturating_add(shift))
             .collect();
         Self {
             shift_us: shift,

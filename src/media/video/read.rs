@@ -135,13 +135,15 @@ impl<'a> Reader<'a> {
         };
         self.left = self.left.saturating_sub(1);
         let timestamp_us = self.plan.packet_us(&self.track.info, sample.pts);
-        if !self.plan.wants(timestamp_us) && self.disposable.is(&sample.data) {
+        let shown = self.plan.wants(timestamp_us);
+        if !shown && self.disposable.is(&sample.data) {
             return Ok(());
         }
         self.stage.push(Packet {
             data: sample.data,
             timestamp_us,
             key: sample.keyframe,
+            shown,
         })
     }
 }

@@ -5,7 +5,7 @@ use fast_image_resize as fir;
 use super::colour;
 use crate::dimensions::Dimensions;
 use crate::media::error::MediaError;
-use crate::media::picture::{Chroma, Planes};
+use crate::media::picture::{Chroma, Planes, VideoFrame};
 
 /// Makes frames of one size of frames of another.
 pub(super) struct Shaper {
@@ -44,6 +44,24 @@ impl Shaper {
         let mut upright = turn(scaled, self.orientation);
         colour::to_video(&mut upright);
         Ok(centred(upright, self.size))
+    }
+
+    /// Frames as [`shape`](Self::shape) makes them, with the times they have.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`shape`](Self::shape).
+    pub(super) fn shape_all(
+        &mut self,
+        frames: Vec<VideoFrame>,
+    ) -> Result<Vec<VideoFrame>, MediaError> {
+        let shaped = frames.into_iter().map(|frame| {
+            Ok(VideoFrame {
+                planes: self.shape(&frame.planes)?,
+                timestamp_us: frame.timestamp_us,
+            })
+        });
+        shaped.collect()
     }
 
     fn scale(&mut self, planes: &Planes, to: Dimensions) -> Result<Planes, MediaError> {

@@ -1,6 +1,6 @@
 //! A whole track of moving pictures: decoded, shaped, coded.
 //!
-//! Decoding runs beside coding, and stretches of a track run beside each other where several
+//! Decoding, shaping and coding run beside each other, and stretches of a track do where several
 //! decoders fit into memory. Whether a track is divided does not depend on the number of threads,
 //! so that the result does not either.
 
@@ -24,8 +24,10 @@ use crate::media::info::{Codec, Format};
 use crate::media::picture::{Packet, VideoFrame};
 use crate::media::registry::Registry;
 
-/// Frames that are decoded while as many before them are coded.
-const BATCH: usize = 4;
+/// Octets of frames that are decoded while as many before them are shaped; a frame at least.
+const BATCH: u64 = 3 << 20;
+/// Frames of a batch at most.
+const BATCH_FRAMES: u64 = 8;
 /// Decoders that run beside each other at most.
 const LANES: usize = 4;
 /// Octets that all decoders together may take, by estimate.
@@ -59,6 +61,7 @@ pub(super) fn transcode(
     };
     let made = job.run()?;
     let mut coded = wrap::track(settings, made.packets, job.plan.end_us())?;
+    coded.encodes = made.passes;
     let lost = job.plan.frames().saturating_sub(made.frames);
     if lost > 0 {
         coded.warnings.push(format!(
@@ -84,6 +87,8 @@ struct Made {
     packets: Vec<Packet>,
     /// Frames that were given to the encoder.
     frames: usize,
+    /// How often they were coded.
+    passes: u32,
 }
 
 impl Made {
@@ -110,8 +115,7 @@ impl Job<'_> {
             return Ok(first);
         };
         let octets = first.octets();
-        // Our own encoder knows the sum and leaves frames out where its level has no bits for
-        // them; a second pass would do the same.
+        // Our own encoder corrects itself.
         let own = self.settings.codec == Codec::H263;
         if own || (octets.saturating_mul(100) >= goal.saturating_mul(94) && first.left_out() == 0) {
             return Ok(first);
@@ -131,7 +135,9 @@ impl Job<'_> {
             _ => self.pass(scaled, None)?,
         };
         let better = (second.left_out(), first.octets()) <= (first.left_out(), second.octets());
-        Ok(if better { second } else { first })
+        let passes = first.passes.saturating_add(second.passes);
+        let made = if better { second } else { first };
+        Ok(Made { passes, ..made })
     }
 
     /// Bits per second to aim at in the first pass: encoders that only aim are given a little less
@@ -176,17 +182,25 @@ impl Job<'_> {
         Ok(made)
     }
 
-    /// One decoder for the whole track, beside the encoder.
+    /// One decoder for the whole track, which nothing holds up: the frames before those it is at
+    /// are shaped beside it, and those before them coded.
     fn through(&self, sink: &mut Sink<'_>) -> Result<(), MediaError> {
-        let mut reader = self.reader(Stretch {
+        let all = Stretch {
             start: 0,
             count: self.track.len(),
-        })?;
-        let mut frames = reader.batch(BATCH)?;
-        while !frames.is_empty() {
-            let (next, taken) = rayon::join(|| reader.batch(BATCH), || sink.take(frames));
+        };
+        let mut reader = self.reader(all, None)?;
+        let mut shaper = self.shaper();
+        let batch = batch(self.source_size());
+        let (mut decoded, mut shaped) = (reader.batch(batch)?, Vec::new());
+        while !(decoded.is_empty() && shaped.is_empty()) {
+            let (next, (ready, taken)) = rayon::join(
+                || reader.batch(batch),
+                || rayon::join(|| shaper.shape_all(decoded), || sink.take(shaped)),
+            );
             taken?;
-            frames = next?;
+            shaped = ready?;
+            decoded = next?;
         }
         Ok(())
     }
@@ -205,7 +219,10 @@ impl Job<'_> {
             let decode = || {
                 group
                     .par_iter()
-                    .map(|stretch| self.reader(*stretch)?.batch(usize::MAX))
+                    .map(|stretch| {
+                        let shaper = Some(self.shaper());
+                        self.reader(*stretch, shaper)?.batch(usize::MAX)
+                    })
                     .collect::<Vec<_>>()
             };
             let (decoded, taken) = rayon::join(decode, || sink.take(frames));
@@ -225,12 +242,21 @@ impl Job<'_> {
         Ok(error)
     }
 
-    fn reader(&self, stretch: Stretch) -> Result<Reader<'_>, MediaError> {
-        let info = &self.track.info;
-        let shaper = Shaper::new(info.orientation, info.pixel_aspect, self.settings.size);
+    fn reader(&self, stretch: Stretch, shaper: Option<Shaper>) -> Result<Reader<'_>, MediaError> {
         let bounds = (self.limits, self.cancel);
         let (decoder, plan) = (&*self.decoder, &self.plan);
-        Reader::open(decoder, self.track, stretch, plan, Some(shaper), bounds)
+        Reader::open(decoder, self.track, stretch, plan, shaper, bounds)
+    }
+
+    fn shaper(&self) -> Shaper {
+        let info = &self.track.info;
+        Shaper::new(info.orientation, info.pixel_aspect, self.settings.size)
+    }
+
+    /// What the container says of the source's size, or a large one.
+    fn source_size(&self) -> Dimensions {
+        let told = self.track.info.size;
+        told.unwrap_or(Dimensions::new(1_920, 1_080))
     }
 
     /// The stretches in which there is a frame that is wanted: not those after the end.
@@ -253,14 +279,7 @@ impl Job<'_> {
     fn lanes(&self, stretches: &[Stretch]) -> usize {
         // A decoder of modern codecs has references, their motion and spare planes: sixteen
         // pictures or so.
-        let one = picture_octets(
-            self.track
-                .info
-                .size
-                .unwrap_or(Dimensions::new(1_920, 1_080)),
-        )
-        .saturating_mul(16)
-        .max(1);
+        let one = picture_octets(self.source_size()).saturating_mul(16).max(1);
         let longest = stretches.iter().map(|stretch| stretch.count).max();
         let waiting = wide(longest.unwrap_or(0))
             .saturating_mul(picture_octets(self.settings.size))
@@ -334,6 +353,7 @@ impl<'a> Sink<'a> {
             made: Made {
                 packets: Vec::new(),
                 frames: 0,
+                passes: 1,
             },
         })
     }
@@ -360,8 +380,15 @@ impl<'a> Sink<'a> {
     fn finish(mut self) -> Result<Made, MediaError> {
         self.stage.finish()?;
         self.collect()?;
+        self.made.passes = self.stage.passes();
         Ok(self.made)
     }
+}
+
+/// Frames of `size` in a batch.
+fn batch(size: Dimensions) -> usize {
+    let frames = BATCH / picture_octets(size).max(1);
+    usize::try_from(frames.clamp(1, BATCH_FRAMES)).unwrap_or(1)
 }
 
 /// Octets of a picture in 4:2:0.

@@ -297,7 +297,7 @@ impl Relay {
             detail: peer.to_owned(),
         };
         self.store.add_report(&report, &event)?;
-        self.surroundings.wake();
+        self.surroundings.wake_peers();
         Ok(())
     }
 
@@ -363,13 +363,12 @@ fn answered(status: RequestStatus) -> (Event, &'static str) {
 
 /// A number without the domain of the MMSC that serves it; any other address as it is.
 fn without_domain(address: &str) -> String {
-    if let Some(Address::Email(mail)) = Address::parse(address)
-        && let Some((local, _)) = mail.rsplit_once('@')
-        && let Some(number @ Address::Msisdn(_)) = Address::parse(local)
-    {
-        return number.to_string();
+    match Address::split_domain(address) {
+        (local, Some(_)) => {
+            Address::parse(local).map_or_else(|| local.to_owned(), |number| number.to_string())
+        }
+        _ => address.to_owned(),
     }
-    address.to_owned()
 }
 
 /// Which header names a recipient. Whom none names gets it blind.

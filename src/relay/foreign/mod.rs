@@ -8,6 +8,8 @@
 mod inbound;
 mod outbound;
 pub(super) mod step;
+#[cfg(test)]
+mod tests;
 
 use serde::{Deserialize, Serialize};
 
@@ -395,7 +397,7 @@ impl Default for PeerTerms {
 }
 
 #[cfg(test)]
-mod tests {
+mod name_tests {
     use super::*;
 
     #[test]

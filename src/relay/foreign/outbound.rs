@@ -1,9 +1,11 @@
 //! Doing what is due for peers: messages to their subscribers, reports, responses.
 
+use std::time::Duration;
+
 use super::super::delivery::{Outcome, Progress};
 use super::super::{Relay, hex};
 use super::step::{Effect, Event, Terms, step};
-use super::{Forward, ForwardError, Forwarder, Note};
+use super::{Forward, ForwardError, Forwarder, Handed, Note};
 use crate::mms::pdu;
 use crate::store::{
     self, Lease, MessageRow, Millis, NewReport, RecipientRow, ReportChange, ReportRow, StoreError,
@@ -18,6 +20,20 @@ const BEGIN: Millis = 30 * 60_000;
 /// What is leased at once for one connection to a peer.
 const BATCH: usize = 8;
 
+/// Reaches no peer.
+struct Nobody;
+
+impl Forwarder for Nobody {
+    fn forward(&self, forward: &Forward<'_>) -> Result<Handed, ForwardError> {
+        let peer = forward.peer;
+        Err(ForwardError::Temporary(format!("there is no peer {peer}")))
+    }
+
+    fn tell(&self, peer: &str, _: &Note) -> Result<Handed, ForwardError> {
+        Err(ForwardError::Temporary(format!("there is no peer {peer}")))
+    }
+}
+
 impl Relay {
     /// Does some of what is due for one peer, one after the other, and gives how much it was. Blocks
     /// until the peer has answered for each.
@@ -28,25 +44,25 @@ impl Relay {
         self.run_for(Whose::Peer(peer), forwarder)
     }
 
-    /// Does what is due for peers that are none of `known`: they were taken out of the
-    /// configuration, so it fails for now, until it expires.
+    /// Does what is due for peers that were taken out of the configuration: it fails for now, until
+    /// the peer is back or the message expires.
     ///
     /// # Errors
     /// Where the store cannot be read or written.
-    pub fn run_strays(
-        &self,
-        known: &[String],
-        forwarder: &dyn Forwarder,
-    ) -> Result<usize, StoreError> {
-        self.run_for(Whose::Other(known), forwarder)
+    pub fn run_strays(&self) -> Result<usize, StoreError> {
+        self.run_for(Whose::Other(&self.peers.names), &Nobody)
     }
 
-    /// When there is something to do again for [`Relay::run_peer`].
+    /// How long until there is something to do again for [`Relay::run_peer`]; `None` where nothing
+    /// waits.
     ///
     /// # Errors
     /// Where the store cannot be read.
-    pub fn next_due_of_peer(&self, peer: &str) -> Result<Option<Millis>, StoreError> {
-        self.store.next_due_of(Whose::Peer(peer))
+    pub fn wait_of_peer(&self, peer: &str) -> Result<Option<Duration>, StoreError> {
+        let due = self.store.next_due_of(Whose::Peer(peer))?;
+        let now = self.surroundings.now();
+        let wait = |due: Millis| u64::try_from(due.saturating_sub(now)).unwrap_or(0);
+        Ok(due.map(|due| Duration::from_millis(wait(due))))
     }
 
     fn run_for(&self, whose: Whose<'_>, forwarder: &dyn Forwarder) -> Result<usize, StoreError> {
@@ -203,9 +219,18 @@ impl Relay {
         self.store.settle(&change)?;
         self.tell_step(message, recipient, &change);
         if matches!(effect, Some(Effect::Report(_))) {
-            self.surroundings.wake();
+            self.wake_for_sender(message);
         }
         Ok(effect)
+    }
+
+    /// There is something to tell the sender of a message.
+    pub(in crate::relay) fn wake_for_sender(&self, message: &MessageRow) {
+        if message.origin.is_some() {
+            self.surroundings.wake_peers();
+        } else {
+            self.surroundings.wake();
+        }
     }
 
     /// Something to tell a peer about a message, as the store keeps it.

@@ -1,18 +1,25 @@
 //! The configuration: TOML, every key optional, unknown keys refused. Each value is checked when
 //! it is read, so that a mistake is reported with its line and column.
 
+mod mm4;
+mod notify;
 mod operation;
 mod source;
 mod values;
 
+pub use mm4::{Mm4, PeerTable};
+pub use notify::{
+    Bind, CaFile, Carry, Characters, Encoding, HostPort, HttpTable, KannelTable, Kind, LogTable,
+    Method, Notify, PapTable, Patience, Secret, SmppTable, Url,
+};
 pub use operation::{
     AdaptTable, Admin, AdminRole, AdminToken, Cdr, CdrFormat, Log, LogFormat, LogLevel, LogNumbers,
     Tls,
 };
 pub use source::{Difference, Source};
 pub use values::{
-    BaseUrl, CommandLine, Count, Country, DeviceId, Hash, HeaderName, Label, Number, Prefix, Range,
-    Token,
+    BaseUrl, CommandLine, Count, Country, DeviceId, Domain, Hash, HeaderName, HostName, Label,
+    Number, PeerName, PlmnCode, Prefix, Range, Token,
 };
 
 use std::collections::BTreeMap;
@@ -36,6 +43,9 @@ pub struct Config {
     pub store: StoreTable,
     /// The interface to phones.
     pub mm1: Mm1,
+    /// The interface to peers.
+    #[serde(skip_serializing)]
+    pub mm4: Mm4,
     /// The interface to operators.
     pub admin: Admin,
     /// Adapting for others.
@@ -183,14 +193,6 @@ pub struct MboxTable {
 pub struct DeviceTable {
     /// Class or device that is assumed where a phone says nothing.
     pub default: DeviceId,
-}
-
-/// `[notify]`
-#[derive(Debug, Clone, Default, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-pub struct Notify {
-    /// A program and its arguments, run for each push; where it is missing, pushes are printed.
-    pub command: Option<CommandLine>,
 }
 
 impl Default for StoreTable {
@@ -370,6 +372,16 @@ impl Config {
                 message: message.to_owned(),
             })
         };
+        let spot = |at: Option<usize>, message: String| ConfigError {
+            place: at.zip(text).map(|(at, text)| place(text, at)),
+            message,
+        };
+        self.mm4
+            .check(&self.numbering)
+            .map_err(|(at, message)| spot(Some(at), message))?;
+        self.notify
+            .chosen()
+            .map_err(|(at, message)| spot(at, message))?;
         let listen = &self.mm1.listen;
         if self.mm1.url.is_none() && listen.get_ref().ip().is_unspecified() {
             let message = "phones cannot fetch from this address: say in mm1.url what they reach";

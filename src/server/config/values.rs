@@ -2,9 +2,11 @@
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error};
 
+use crate::mm4::Host;
+use crate::mm4::envelope::is_domain;
 use crate::mms::address::Msisdn;
 use crate::profile::Resolution;
-use crate::relay::Network;
+use crate::relay::{Network, Plmn};
 use crate::store::Millis;
 
 macro_rules! checked {
@@ -179,6 +181,42 @@ impl CommandLine {
 }
 
 checked!(
+    /// A domain.
+    Domain(String) from String, |raw| {
+        if !is_domain(&raw) {
+            return Err(format!("{raw:?} is no domain such as mms.mnc001.mcc262.gprs"));
+        }
+        Ok(raw.to_ascii_lowercase())
+    }
+);
+
+checked!(
+    /// A host and its port.
+    HostName(Host) from String, |raw| raw.parse()
+);
+
+checked!(
+    /// A network by its codes.
+    PlmnCode(Plmn) from String, |raw| {
+        Plmn::parse(&raw).ok_or_else(|| format!("{raw:?} is no network such as 262-01"))
+    }
+);
+
+checked!(
+    /// The name of a peer.
+    #[derive(PartialEq, Eq, PartialOrd, Ord)]
+    PeerName(String) from String, |raw| {
+        let plain = raw
+            .bytes()
+            .all(|octet| octet.is_ascii_alphanumeric() || matches!(octet, b'-' | b'_'));
+        if !plain || raw.is_empty() || raw.len() > 40 {
+            return Err(format!("{raw:?} is no name: letters, digits, hyphens, up to 40"));
+        }
+        Ok(raw)
+    }
+);
+
+checked!(
     /// A name of one line.
     Label(String) from String, |raw| {
         let plain = raw.chars().all(|c| !c.is_control());
@@ -254,6 +292,10 @@ impl std::fmt::Debug for Hash {
 
 shown!(
     Label,
+    Domain,
+    HostName,
+    PlmnCode,
+    PeerName,
     Count,
     BaseUrl,
     HeaderName,

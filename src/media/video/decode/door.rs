@@ -59,13 +59,14 @@ impl Door {
         }))
     }
 
-    /// Takes what the codec gave: its outcome decides whether the stream goes on.
+    /// Takes what the codec gave: its outcome decides whether the stream goes on, and whether
+    /// there was `some` picture, shown or not.
     fn take(
         &mut self,
         outcome: Result<(), MediaError>,
         frames: Vec<VideoFrame>,
+        some: bool,
     ) -> Result<(), MediaError> {
-        let some = !frames.is_empty();
         for frame in frames {
             guard::check_size(frame.planes.size, &self.limits)?;
             let at = self
@@ -126,7 +127,10 @@ impl Stage<Packet, VideoFrame> for Door {
         };
         let mut frames = Vec::new();
         let outcome = guard::caught(self.name, || codec.decode(&packet, &mut frames));
-        self.take(outcome, frames)?;
+        let some = !frames.is_empty();
+        // What nobody will see must not wait for its turn: pictures are large.
+        frames.retain(|frame| packet.shown || frame.timestamp_us != packet.timestamp_us);
+        self.take(outcome, frames, some)?;
         self.release(self.depth());
         Ok(())
     }
@@ -136,7 +140,8 @@ impl Stage<Packet, VideoFrame> for Door {
         if let Some(codec) = &mut self.codec {
             let mut frames = Vec::new();
             let outcome = guard::caught(self.name, || codec.flush(&mut frames));
-            self.take(outcome, frames)?;
+            let some = !frames.is_empty();
+            self.take(outcome, frames, some)?;
         }
         self.release(0);
         self.codec = None;
@@ -190,7 +195,7 @@ mod tests {
         }
     }
 
-    fn times(packets: &[(u8, u64, bool)]) -> Result<Vec<u64>, MediaError> {
+    fn open() -> Result<Box<dyn Stage<Packet, VideoFrame>>, MediaError> {
         let track = VideoFormat {
             codec: Codec::Unknown,
             size: Dimensions::new(2, 2),
@@ -198,13 +203,18 @@ mod tests {
             config: Bytes::new(),
         };
         let start = Box::new(|_: &VideoFormat, _: &Limits| Ok(Box::new(Moody) as _));
-        let mut door = Door::open("moody", &track, &Limits::default(), &Cancel::new(), start)?;
+        Door::open("moody", &track, &Limits::default(), &Cancel::new(), start)
+    }
+
+    fn times(packets: &[(u8, u64, bool)]) -> Result<Vec<u64>, MediaError> {
+        let mut door = open()?;
         let mut out = Vec::new();
         for &(data, timestamp_us, key) in packets {
             door.push(Packet {
                 data: Bytes::from(vec![data]),
                 timestamp_us,
                 key,
+                shown: true,
             })?;
             while let Some(frame) = door.pull()? {
                 out.push(frame.timestamp_us);
@@ -224,6 +234,26 @@ mod tests {
         // Deeper than the codec said: what is late is dropped, not shown in reverse.
         let late = times(&[(0, 0, true), (0, 3, false), (0, 4, false), (0, 1, false)]);
         assert_eq!(late, Ok(vec![0, 3, 4]));
+    }
+
+    #[test]
+    fn pictures_that_are_not_shown_stay_inside() {
+        let mut door = open().unwrap();
+        let mut out = Vec::new();
+        for (timestamp_us, shown) in [(0, true), (2, false), (1, true), (3, false)] {
+            door.push(Packet {
+                data: Bytes::from_static(&[0]),
+                timestamp_us,
+                key: timestamp_us == 0,
+                shown,
+            })
+            .unwrap();
+        }
+        door.finish().unwrap();
+        while let Some(frame) = door.pull().unwrap() {
+            out.push(frame.timestamp_us);
+        }
+        assert_eq!(out, [0, 1]);
     }
 
     #[test]

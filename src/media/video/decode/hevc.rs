@@ -161,7 +161,13 @@ fn refused(error: Error) -> MediaError {
 
 impl Pictures for Stream {
     fn decode(&mut self, packet: &Packet, out: &mut Vec<VideoFrame>) -> Result<(), MediaError> {
-        let time = i64::try_from(packet.timestamp_us).ok();
+        // A picture without a time of its own is left out before its samples are copied. `None` will
+        // not do: the codec would take the time of the packet before.
+        let time = if packet.shown {
+            i64::try_from(packet.timestamp_us).ok()
+        } else {
+            Some(-1)
+        };
         let units: Vec<&[u8]> = match self.nal_length {
             Some(length) => nal_units(&packet.data, length).collect(),
             None => start_code_units(&packet.data),

@@ -98,6 +98,7 @@ impl Stream {
                             data: Bytes::copy_from_slice(data),
                             timestamp_us,
                             key,
+                            shown: true,
                         });
                     }
                 }

@@ -11,7 +11,9 @@ use crate::media::error::MediaError;
 use crate::media::guard;
 use crate::media::info::Codec;
 use crate::media::picture::{Packet, Planes, VideoFrame};
-use crate::media::video::h263::{Config, Encoder, H263Error, Level, Size, Target, YuvFrame};
+use crate::media::video::h263::{
+    Config, EncodedFrame, Encoder, H263Error, Level, Size, Target, YuvFrame, correct,
+};
 use crate::media::video::pace::interval_us;
 
 /// The encoder.
@@ -36,11 +38,14 @@ impl VideoEncoder for H263 {
     ) -> Result<Box<dyn Stage<VideoFrame, Packet>>, MediaError> {
         let config = config(track, target)?;
         let size = config.size;
+        let kept = keeps(&config).then(Vec::new);
         let encoder = Encoder::new(config).map_err(refused)?;
         Ok(Box::new(Stream {
             encoder,
             size,
             cancel: cancel.clone(),
+            kept,
+            passes: 1,
             ready: VecDeque::new(),
         }))
     }
@@ -50,7 +55,50 @@ struct Stream {
     encoder: Encoder,
     size: Size,
     cancel: Cancel,
-    ready: VecDeque<Packet>,
+    /// All frames, where a second pass may need them: packets are then given out at the end.
+    kept: Option<Vec<VideoFrame>>,
+    passes: u32,
+    ready: VecDeque<EncodedFrame>,
+}
+
+/// Octets of frames that are kept for a second pass at most.
+const KEPT: u64 = 8 << 20;
+
+/// Whether all frames that are to be expected can be kept, and a sum of octets is to be met.
+fn keeps(config: &Config) -> bool {
+    let Target::Bytes { duration_us, .. } = config.target else {
+        return false;
+    };
+    let size = config.size.dimensions();
+    let octets = u64::from(size.width).saturating_mul(u64::from(size.height)) / 2 * 3;
+    let frames = duration_us / config.frame_interval_us.max(1);
+    frames.saturating_add(1).saturating_mul(octets) <= KEPT
+}
+
+impl Stream {
+    /// A second pass where the first missed.
+    fn correct(&mut self) -> Result<(), MediaError> {
+        let Some(kept) = self.kept.take() else {
+            return Ok(());
+        };
+        let views = kept
+            .iter()
+            .map(|frame| Ok((view(self.size, &frame.planes)?, frame.timestamp_us)))
+            .collect::<Result<Vec<_>, MediaError>>()?;
+        let pictures = std::mem::take(&mut self.ready).into();
+        // Cancelled, it makes too few, and none of them is used.
+        let frames = || {
+            let going = |_: &(YuvFrame<'_>, u64)| self.cancel.check().is_ok();
+            views.iter().copied().take_while(going)
+        };
+        let fitted = guard::caught(NAME, || {
+            correct(&self.encoder, pictures, frames).map_err(refused)
+        })?;
+        self.cancel.check()?;
+        self.passes = u32::from(fitted.passes);
+        self.ready = fitted.pictures.into();
+        Ok(())
+    }
 }
 
 impl Stage<VideoFrame, Packet> for Stream {
@@ -62,20 +110,32 @@ impl Stage<VideoFrame, Packet> for Stream {
                 .encode(&view, frame.timestamp_us)
                 .map_err(refused)
         })?;
-        self.ready.extend(coded.map(|picture| Packet {
-            data: Bytes::from(picture.data),
-            timestamp_us: picture.timestamp_us,
-            key: picture.keyframe,
-        }));
+        self.ready.extend(coded);
+        if let Some(kept) = &mut self.kept {
+            kept.push(frame);
+        }
         Ok(())
     }
 
     fn finish(&mut self) -> Result<(), MediaError> {
-        self.cancel.check()
+        self.cancel.check()?;
+        self.correct()
     }
 
     fn pull(&mut self) -> Result<Option<Packet>, MediaError> {
-        Ok(self.ready.pop_front())
+        if self.kept.is_some() {
+            return Ok(None);
+        }
+        Ok(self.ready.pop_front().map(|picture| Packet {
+            data: Bytes::from(picture.data),
+            timestamp_us: picture.timestamp_us,
+            key: picture.keyframe,
+            shown: true,
+        }))
+    }
+
+    fn passes(&self) -> u32 {
+        self.passes
     }
 }
 
@@ -146,5 +206,63 @@ fn refused(error: H263Error) -> MediaError {
             smallest: max.saturating_add(1),
         },
         other => MediaError::unsupported(other.to_string()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::dimensions::Dimensions;
+    use crate::media::picture::{Chroma, Matrix};
+
+    /// Octets and passes of two seconds that are calm until the last quarter, in `max_bytes`.
+    fn coded(max_bytes: u64) -> (u64, u32) {
+        let size = Dimensions::new(176, 144);
+        let track = VideoFormat {
+            codec: Codec::H263,
+            size,
+            millihertz: Some(15_000),
+            config: Bytes::from_static(&[45]),
+        };
+        let target = RateTarget {
+            bit_rate: None,
+            max_bytes: Some(max_bytes),
+            duration_us: Some(2_000_000),
+        };
+        let mut stage = H263.open(&track, &target, &Cancel::new()).unwrap();
+        for number in 0..30_u32 {
+            let busy = if number < 22 { 0 } else { 37 * number };
+            let y = (0..176 * 144_u32)
+                .map(|at| ((at % 176 * 3 + at / 176 * 5 + busy * (at % 7)) % 220 + 16) as u8)
+                .collect();
+            let planes = Planes {
+                size,
+                chroma: Chroma::Half,
+                full_range: false,
+                matrix: Matrix::Bt601,
+                y,
+                cb: vec![128; 88 * 72],
+                cr: vec![128; 88 * 72],
+            };
+            let timestamp_us = u64::from(number) * 66_667;
+            let frame = VideoFrame {
+                planes,
+                timestamp_us,
+            };
+            stage.push(frame).unwrap();
+        }
+        stage.finish().unwrap();
+        let mut octets = 0;
+        while let Some(packet) = stage.pull().unwrap() {
+            octets += packet.data.len() as u64;
+        }
+        (octets, stage.passes())
+    }
+
+    #[test]
+    fn a_pass_that_missed_is_corrected_once() {
+        let (octets, passes) = coded(24_000);
+        assert_eq!(passes, 2);
+        assert!((23_000..=24_000).contains(&octets), "{octets}");
     }
 }

@@ -111,6 +111,7 @@ impl Stage<VideoFrame, Packet> for Stream {
                 data: Bytes::from(data),
                 timestamp_us: frame.timestamp_us,
                 key,
+                shown: true,
             });
         }
         Ok(())

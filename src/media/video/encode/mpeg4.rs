@@ -185,6 +185,7 @@ impl Stage<VideoFrame, Packet> for Stream {
                 data: Bytes::from(data),
                 timestamp_us: frame.timestamp_us,
                 key,
+                shown: true,
             });
         }
         Ok(())

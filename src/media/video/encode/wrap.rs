@@ -63,6 +63,7 @@ pub(in crate::media::video) fn track(
     Ok(CodedTrack {
         info,
         samples,
+        encodes: 1,
         warnings: Vec::new(),
     })
 }
@@ -195,6 +196,7 @@ mod tests {
             data: Bytes::copy_from_slice(data),
             timestamp_us,
             key,
+            shown: true,
         }
     }
 

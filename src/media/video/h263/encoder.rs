@@ -143,6 +143,11 @@ impl Encoder {
         })
     }
 
+    /// What it was told.
+    pub(super) const fn config(&self) -> &Config {
+        &self.config
+    }
+
     /// Encodes a frame that is shown at `timestamp_us`, or leaves it out and returns `None`: the
     /// picture before it is then shown longer. The first frame is never left out.
     ///

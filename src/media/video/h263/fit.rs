@@ -38,19 +38,39 @@ where
         max: max_bytes,
         duration_us,
     };
-    let mut encoder = Encoder::new(config.clone())?;
+    let mut encoder = Encoder::new(config)?;
     let pictures = all(&mut encoder, frames())?;
-    let summary = encoder.summary();
+    correct(&encoder, pictures, frames)
+}
+
+/// What `encoder`, which aims at [`Target::Bytes`], made of all frames, and where that missed, what
+/// a second pass over them makes that knows the first.
+///
+/// # Errors
+///
+/// As [`encode_to_size`].
+pub(in crate::media::video) fn correct<'a, I>(
+    encoder: &Encoder,
+    pictures: Vec<EncodedFrame>,
+    frames: impl Fn() -> I,
+) -> Result<Fitted, H263Error>
+where
+    I: Iterator<Item = (YuvFrame<'a>, u64)>,
+{
     let first = Fitted {
         pictures,
-        summary,
+        summary: encoder.summary(),
         passes: 1,
     };
-    let most = max_bytes.min(config.level.max_bit_rate().saturating_mul(duration_us) / 8_000_000);
+    let config = encoder.config();
+    let Target::Bytes { max, duration_us } = config.target else {
+        return Ok(first);
+    };
+    let most = max.min(config.level.max_bit_rate().saturating_mul(duration_us) / 8_000_000);
     if !wants_correction(&first, most) {
         return Ok(first);
     }
-    let mut second = Encoder::guided(config, Some(&encoder))?;
+    let mut second = Encoder::guided(config.clone(), Some(encoder))?;
     let corrected = all(&mut second, frames())?;
     let summary = second.summary();
     // The first pass stays where it shows more pictures.

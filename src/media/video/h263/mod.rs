@@ -42,4 +42,5 @@ mod vlc;
 
 pub use config::{Config, H263Error, Level, Size, Target};
 pub use encoder::{EncodedFrame, Encoder, Summary, YuvFrame, YuvPlane};
+pub(in crate::media::video) use fit::correct;
 pub use fit::{Fitted, encode_to_size};

@@ -1,21 +1,15 @@
-//! Where pushes go: a line on stdout, or a command.
+//! A program of the operator, run for each push.
 
-use std::io::Write;
 use std::process::{Child, Command, ExitStatus, Stdio};
-use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use super::config;
+use super::hex;
 use crate::relay::{Notice, Notifier, NotifyError};
 
 /// Time a command has.
 const TIMEOUT: Duration = Duration::from_secs(20);
 /// The exit code by which a command says that there is no such number: EX_NOUSER of sysexits.h.
 const NO_USER: i32 = 67;
-
-/// Prints each push, so that somebody who tries the server out can carry it to a phone.
-#[derive(Debug, Clone, Copy, Default)]
-pub struct Log;
 
 /// Runs a command for each push. Its environment holds `REMOLD_NUMBER`, `REMOLD_PUSH` (the WSP
 /// push in hexadecimal), `REMOLD_MESSAGE_ID` and, for a notification, `REMOLD_URL`. Exit code 0
@@ -34,29 +28,6 @@ impl Hook {
             command,
             timeout: TIMEOUT,
         }
-    }
-}
-
-/// What the configuration asks for.
-pub(super) fn configured(notify: &config::Notify) -> Arc<dyn Notifier> {
-    match &notify.command {
-        Some(command) => Arc::new(Hook::new(command.as_slice().to_vec())),
-        None => Arc::new(Log),
-    }
-}
-
-impl Notifier for Log {
-    fn push(&self, notice: &Notice<'_>) -> Result<(), NotifyError> {
-        let Notice {
-            message_id, number, ..
-        } = notice;
-        let url = notice.url.unwrap_or("-");
-        let push = hex(notice.push);
-        writeln!(
-            std::io::stdout().lock(),
-            "push message={message_id} to={number} url={url} wsp={push}"
-        )
-        .map_err(|error| NotifyError::Temporary(error.to_string()))
     }
 }
 
@@ -104,10 +75,6 @@ fn wait(child: &mut Child, timeout: Duration) -> std::io::Result<ExitStatus> {
         std::thread::sleep(pause);
         pause = pause.saturating_mul(2).min(Duration::from_millis(50));
     }
-}
-
-fn hex(octets: &[u8]) -> String {
-    octets.iter().map(|octet| format!("{octet:02x}")).collect()
 }
 
 #[cfg(test)]

@@ -1,0 +1,593 @@
+//! What goes to peers: a thread for each connection, which does what is due for its peer, one mail
+//! after the other on a connection that is kept open while there is more.
+
+use std::net::{Shutdown, TcpStream};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Condvar, Mutex, PoisonError};
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+use super::breaker::{Breaker, Throttle};
+use super::client::{Answer, Link, LinkError, Timeouts, Trust};
+use super::envelope::{
+    Addressing, Content, DeliveryReportReq, Envelope, ForwardReq, Id, Mailbox, ReadReplyReportReq,
+    Res, number,
+};
+use super::peers::{Gate, Peer, SYSTEM};
+use crate::mms::{EncodedString, Field, HeaderValue, Headers, Message, Time};
+use crate::relay::Relay;
+use crate::relay::foreign::{Forward, ForwardError, Forwarder, Handed, Note, Request};
+use crate::store::Role;
+
+/// The longest sleep.
+const LONGEST: Duration = Duration::from_secs(60);
+/// How long an idle connection is kept.
+const IDLE: Duration = Duration::from_secs(10);
+/// Pause after the store failed.
+const PAUSE: Duration = Duration::from_secs(1);
+/// How long what is under way may take to end once everything stops.
+const DRAIN: Duration = Duration::from_secs(20);
+/// X-Mms-Forward-Counter is not ours to raise: only a forwarding user agent does.
+const NOT_FORWARDED: u32 = 0;
+
+/// Wakes the threads: there may be new work.
+#[derive(Debug, Default)]
+pub struct Bell {
+    rung: Mutex<u64>,
+    waiting: Condvar,
+}
+
+impl Bell {
+    /// Wakes everybody who waits.
+    pub fn ring(&self) {
+        let mut rung = self.rung.lock().unwrap_or_else(PoisonError::into_inner);
+        *rung = rung.wrapping_add(1);
+        self.waiting.notify_all();
+    }
+
+    fn heard(&self) -> u64 {
+        *self.rung.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Waits for a ring after the one that was heard last, at most so long.
+    fn wait(&self, heard: u64, longest: Duration) {
+        let rung = self.rung.lock().unwrap_or_else(PoisonError::into_inner);
+        // Whether it rang or the time is over makes no difference: both mean to look again.
+        let _ = self
+            .waiting
+            .wait_timeout_while(rung, longest, |rung| *rung == heard);
+    }
+}
+
+/// Who we are for peers.
+#[derive(Debug, Clone)]
+pub struct Identity {
+    /// Our name in EHLO.
+    pub host: String,
+    /// The peers, and our domains.
+    pub gate: Arc<Gate>,
+    /// Whose certificates are believed.
+    pub trust: Trust,
+    /// How long peers may take.
+    pub timeouts: Timeouts,
+}
+
+/// The threads.
+#[derive(Debug)]
+pub struct Couriers {
+    threads: Vec<JoinHandle<()>>,
+    couriers: Vec<Arc<Courier>>,
+    stopping: Arc<AtomicBool>,
+    bell: Arc<Bell>,
+}
+
+impl Couriers {
+    /// Starts them: as many for each peer as it may have connections.
+    ///
+    /// # Errors
+    /// Where the system gives no threads.
+    pub fn start(
+        relay: &Arc<Relay>,
+        identity: &Identity,
+        bell: Arc<Bell>,
+    ) -> std::io::Result<Self> {
+        let mut started = Self {
+            threads: Vec::new(),
+            couriers: Vec::new(),
+            stopping: Arc::new(AtomicBool::new(false)),
+            bell,
+        };
+        let peers = &identity.gate.peers;
+        for peer in peers {
+            let shared = Arc::new(Shared::new(peer));
+            // One that only brings still has rows that must come to an end.
+            for _ in 0..peer.connections.max(1) {
+                started.spawn(relay, identity, peer.clone(), shared.clone())?;
+            }
+        }
+        Ok(started)
+    }
+
+    fn spawn(
+        &mut self,
+        relay: &Arc<Relay>,
+        identity: &Identity,
+        peer: Arc<Peer>,
+        shared: Arc<Shared>,
+    ) -> std::io::Result<()> {
+        let courier = Arc::new(Courier {
+            identity: identity.clone(),
+            peer,
+            shared,
+            link: Mutex::new(None),
+            handle: Mutex::new(None),
+        });
+        self.couriers.push(courier.clone());
+        let (relay, bell, stopping) = (relay.clone(), self.bell.clone(), self.stopping.clone());
+        let thread = std::thread::Builder::new()
+            .name(format!("mm4-{}", courier.peer.name))
+            .spawn(move || courier.work(&relay, &bell, &stopping))?;
+        self.threads.push(thread);
+        Ok(())
+    }
+
+    /// Stops them: what is under way may end for a while, then its connection is broken off. Gives
+    /// whether nothing had to be.
+    pub fn stop(self) -> bool {
+        self.stopping.store(true, Ordering::Relaxed);
+        self.bell.ring();
+        let begun = Instant::now();
+        let running = |threads: &[JoinHandle<()>]| threads.iter().any(|t| !t.is_finished());
+        while running(&self.threads) && begun.elapsed() < DRAIN {
+            std::thread::sleep(Duration::from_millis(5));
+        }
+        let drained = !running(&self.threads);
+        for courier in &self.couriers {
+            courier.hang_up();
+        }
+        for thread in self.threads {
+            // A panic of a thread was reported when it happened.
+            let _ = thread.join();
+        }
+        drained
+    }
+}
+
+/// What the connections to one peer share.
+#[derive(Debug)]
+struct Shared {
+    begun: Instant,
+    breaker: Mutex<Breaker>,
+    throttle: Mutex<Throttle>,
+}
+
+impl Shared {
+    fn new(peer: &Peer) -> Self {
+        Self {
+            begun: Instant::now(),
+            breaker: Mutex::new(Breaker::default()),
+            throttle: Mutex::new(Throttle::per_second(peer.per_second)),
+        }
+    }
+
+    fn breaker<T>(&self, act: impl FnOnce(&mut Breaker, Duration) -> T) -> T {
+        let mut breaker = self.breaker.lock().unwrap_or_else(PoisonError::into_inner);
+        act(&mut breaker, self.begun.elapsed())
+    }
+
+    fn turn(&self) -> Duration {
+        let mut throttle = self.throttle.lock().unwrap_or_else(PoisonError::into_inner);
+        throttle.turn(self.begun.elapsed())
+    }
+}
+
+/// One connection to one peer.
+#[derive(Debug)]
+struct Courier {
+    identity: Identity,
+    peer: Arc<Peer>,
+    shared: Arc<Shared>,
+    link: Mutex<Option<Link>>,
+    handle: Mutex<Option<TcpStream>>,
+}
+
+impl Courier {
+    fn work(&self, relay: &Relay, bell: &Bell, stopping: &AtomicBool) {
+        while !stopping.load(Ordering::Relaxed) {
+            let heard = bell.heard();
+            let rest = self.shared.breaker(|breaker, now| breaker.rest(now));
+            if let Some(rest) = rest {
+                // New work does not make a dead peer live: only the end of everything wakes us.
+                self.sleep(rest, stopping);
+                continue;
+            }
+            let pause = match relay.wait_of_peer(&self.peer.name) {
+                Ok(Some(wait)) if wait.is_zero() => match relay.run_peer(&self.peer.name, self) {
+                    Ok(_) => continue,
+                    Err(_) => PAUSE,
+                },
+                Ok(wait) => wait.unwrap_or(LONGEST).min(LONGEST),
+                Err(_) => PAUSE,
+            };
+            if self.is_connected() && pause > IDLE {
+                bell.wait(heard, IDLE);
+                if bell.heard() == heard {
+                    self.hang_up_politely();
+                }
+            } else {
+                bell.wait(heard, pause);
+            }
+        }
+        self.hang_up_politely();
+    }
+
+    fn sleep(&self, rest: Duration, stopping: &AtomicBool) {
+        let begun = Instant::now();
+        while begun.elapsed() < rest && !stopping.load(Ordering::Relaxed) {
+            std::thread::sleep(Duration::from_millis(100).min(rest));
+        }
+    }
+
+    fn is_connected(&self) -> bool {
+        self.link
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .is_some()
+    }
+
+    fn hang_up_politely(&self) {
+        let link = self
+            .link
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .take();
+        if let Some(link) = link {
+            link.quit();
+        }
+    }
+
+    /// Breaks the connection off, whatever is under way.
+    fn hang_up(&self) {
+        let handle = self.handle.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(socket) = handle.as_ref() {
+            // One that is closed already is what we want.
+            let _ = socket.shutdown(Shutdown::Both);
+        }
+    }
+
+    /// Sends one mail to one recipient.
+    fn deliver(
+        &self,
+        from: &Mailbox,
+        to: &Mailbox,
+        content: &[u8],
+    ) -> Result<String, ForwardError> {
+        let name = &self.peer.name;
+        if let Some(rest) = self.shared.breaker(|breaker, now| breaker.rest(now)) {
+            let seconds = rest.as_secs().saturating_add(1);
+            let text = format!("{name} does not answer and is left alone for {seconds} s");
+            return Err(ForwardError::Temporary(text));
+        }
+        std::thread::sleep(self.shared.turn());
+        let mut slot = self.link.lock().unwrap_or_else(PoisonError::into_inner);
+        // A connection that was kept may have been closed since: that is no failure of the peer.
+        if let Some(mut link) = slot.take()
+            && let Ok(answers) = link.send(from, std::slice::from_ref(to), content)
+        {
+            *slot = Some(link);
+            return self.answered(answers);
+        }
+        let sent = self.connect().and_then(|mut link| {
+            let answers = link.send(from, std::slice::from_ref(to), content)?;
+            Ok((link, answers))
+        });
+        match sent {
+            Ok((link, answers)) => {
+                *slot = Some(link);
+                self.answered(answers)
+            }
+            Err(error) => {
+                self.shared.breaker(Breaker::failed);
+                Err(ForwardError::Temporary(format!("{name}: {error}")))
+            }
+        }
+    }
+
+    fn connect(&self) -> Result<Link, LinkError> {
+        let Some(host) = &self.peer.host else {
+            return Err(LinkError::Refused("it has no host to send to".to_owned()));
+        };
+        let link = Link::open(
+            host,
+            &self.identity.host,
+            self.peer.tls,
+            &self.identity.trust,
+            self.identity.timeouts,
+        )?;
+        let mut handle = self.handle.lock().unwrap_or_else(PoisonError::into_inner);
+        *handle = Some(link.handle()?);
+        Ok(link)
+    }
+
+    fn answered(&self, answers: Vec<Answer>) -> Result<String, ForwardError> {
+        self.shared.breaker(|breaker, _| breaker.answered());
+        let name = &self.peer.name;
+        match answers.into_iter().next() {
+            Some(Answer::Taken(text)) => Ok(format!("{name} says {text}")),
+            Some(Answer::Never(text)) => Err(ForwardError::Permanent(format!("{name}: {text}"))),
+            Some(Answer::Later(text)) => Err(ForwardError::Temporary(format!("{name}: {text}"))),
+            None => Err(ForwardError::Temporary(format!("{name} said nothing"))),
+        }
+    }
+
+    /// Writes an envelope and sends it.
+    fn post(
+        &self,
+        envelope: &Envelope,
+        from: Option<Mailbox>,
+        to: Option<Mailbox>,
+        mail_id: &str,
+    ) -> Result<Handed, ForwardError> {
+        let damaged = |what: &str| ForwardError::Permanent(format!("{what} has no form on MM4"));
+        let from = from.ok_or_else(|| damaged("the sender's address"))?;
+        let to = to.ok_or_else(|| damaged("the recipient's address"))?;
+        let gate = &self.identity.gate;
+        let addressing = Addressing {
+            from: from.clone(),
+            to: to.clone(),
+            sender: gate.system().ok_or_else(|| damaged("our address"))?,
+            mail_id: Id::parse(&format!("{mail_id}@{}", gate.domain()))
+                .ok_or_else(|| damaged("the id"))?,
+        };
+        let content = envelope
+            .write(&addressing)
+            .map_err(|error| ForwardError::Permanent(error.to_string()))?;
+        let detail = self.deliver(&from, &to, &content)?;
+        Ok(Handed {
+            awaits_response: envelope.ack,
+            detail,
+        })
+    }
+
+    /// A subscriber of ours as peers write him.
+    fn ours(&self, address: &str) -> Option<Mailbox> {
+        Mailbox::subscriber(address, self.identity.gate.domain())
+    }
+
+    /// A subscriber of the peer.
+    fn theirs(&self, address: &str) -> Option<Mailbox> {
+        Mailbox::subscriber(address, &self.peer.domain)
+    }
+
+    fn system(&self) -> Option<String> {
+        self.identity
+            .gate
+            .system()
+            .map(|system| system.as_str().to_owned())
+    }
+}
+
+impl Forwarder for Courier {
+    fn forward(&self, forward: &Forward<'_>) -> Result<Handed, ForwardError> {
+        let Forward {
+            message,
+            row,
+            recipient,
+            ..
+        } = forward;
+        let damaged = |what: &str| ForwardError::Permanent(format!("{what} has no form on MM4"));
+        let to = self
+            .theirs(&recipient.address)
+            .ok_or_else(|| damaged("the recipient's address"))?;
+        let message_id = format!("{}@{}", row.id, self.identity.gate.domain());
+        let shown = match recipient.role {
+            Role::To | Role::Cc => Some(&to),
+            Role::Bcc => None,
+        };
+        let envelope = Envelope {
+            transaction_id: Id::parse(&recipient.transaction_id)
+                .ok_or_else(|| damaged("the transaction id"))?,
+            message_id: Id::parse(&message_id),
+            system: self.system(),
+            ack: self.peer.ack,
+            date: Some(match message.headers.get(Field::Date) {
+                Some(HeaderValue::Date(date)) => *date,
+                _ => u64::try_from(row.accepted_at / 1_000).unwrap_or(0),
+            }),
+            received: 0,
+            content: Content::ForwardReq(Box::new(ForwardReq {
+                from: row.sender.clone(),
+                system_report: false,
+                forward_counter: NOT_FORWARDED,
+                message: Message {
+                    headers: headers(&message.headers, row.expires_at, shown),
+                    body: message.body.clone(),
+                },
+            })),
+        };
+        let mail_id = format!("{}.{}", recipient.transaction_id, recipient.attempts);
+        self.post(&envelope, self.ours(&row.sender), Some(to), &mail_id)
+    }
+
+    fn tell(&self, _: &str, note: &Note) -> Result<Handed, ForwardError> {
+        let id = |text: &str| {
+            let wrong = || ForwardError::Permanent("the transaction id is none".to_owned());
+            Id::parse(text).ok_or_else(wrong)
+        };
+        match note {
+            Note::Response {
+                to,
+                transaction_id,
+                message_id,
+                system,
+                status,
+                text,
+                recipients,
+            } => {
+                let res = Res {
+                    status: *status,
+                    text: text.clone(),
+                    recipients: recipients.clone(),
+                };
+                let envelope = Envelope {
+                    transaction_id: id(transaction_id)?,
+                    message_id: Id::parse(message_id),
+                    system: None,
+                    ack: false,
+                    date: Some(now()),
+                    received: 0,
+                    content: Content::response(*to, res),
+                };
+                let [local, ..] = SYSTEM;
+                let to_system = system
+                    .as_deref()
+                    .and_then(Mailbox::parse)
+                    // One without a domain, or with ours, would not reach the peer.
+                    .filter(|system| match system.as_str().rsplit_once('@') {
+                        Some((_, domain)) => !self.identity.gate.is_ours(domain),
+                        None => false,
+                    })
+                    .or_else(|| self.theirs(local));
+                let kind = match to {
+                    Request::Forward => "forward",
+                    Request::DeliveryReport => "delivery",
+                    Request::ReadReport => "read",
+                };
+                let mail_id = format!("res.{kind}.{}", digest(transaction_id, now()));
+                self.post(&envelope, self.identity.gate.system(), to_system, &mail_id)
+            }
+            Note::Delivery {
+                transaction_id,
+                message_id,
+                from,
+                to,
+                date,
+                status,
+                for_user,
+            } => {
+                let content = Content::DeliveryReportReq(DeliveryReportReq {
+                    recipient: number(from),
+                    status: *status,
+                    text: None,
+                    for_user: Some(*for_user),
+                });
+                let envelope = Envelope {
+                    transaction_id: id(transaction_id)?,
+                    message_id: Id::parse(message_id),
+                    system: self.system(),
+                    ack: self.peer.ack,
+                    date: Some(*date),
+                    received: 0,
+                    content,
+                };
+                let mail_id = format!("{transaction_id}.{}", now());
+                self.post(&envelope, self.ours(from), self.theirs(to), &mail_id)
+            }
+            Note::Read {
+                transaction_id,
+                message_id,
+                from,
+                to,
+                date,
+                status,
+            } => {
+                let content = Content::ReadReplyReportReq(ReadReplyReportReq {
+                    recipient: number(from),
+                    status: *status,
+                    text: None,
+                });
+                let envelope = Envelope {
+                    transaction_id: id(transaction_id)?,
+                    message_id: Id::parse(message_id),
+                    system: self.system(),
+                    ack: self.peer.ack,
+                    date: Some(*date),
+                    received: 0,
+                    content,
+                };
+                let mail_id = format!("{transaction_id}.{}", now());
+                self.post(&envelope, self.ours(from), self.theirs(to), &mail_id)
+            }
+        }
+    }
+}
+
+/// The headers of a message as its recipient's MMSC gets them. Its expiry is a moment, for it may
+/// have waited here. `shown` is the recipient in the form of his MMSC.
+fn headers(given: &Headers, expires_at: i64, shown: Option<&Mailbox>) -> Headers {
+    let mut headers = given.clone();
+    for field in [Field::To, Field::Cc, Field::Bcc] {
+        headers.remove(field);
+    }
+    for field in [Field::To, Field::Cc] {
+        for value in given.all(field) {
+            let HeaderValue::Encoded(address) = value else {
+                continue;
+            };
+            let same = shown.filter(|shown| {
+                number(shown.as_str()).is_some() && number(shown.as_str()) == number(&address.text)
+            });
+            let text = same.map_or(address.text.as_str(), Mailbox::as_str);
+            let value = HeaderValue::Encoded(EncodedString::new(text));
+            headers.add(field, value);
+        }
+    }
+    let expiry = u64::try_from(expires_at / 1_000).unwrap_or(0);
+    headers.set(Field::Expiry, HeaderValue::Time(Time::Absolute(expiry)));
+    headers
+}
+
+fn now() -> u64 {
+    std::time::SystemTime::now()
+        .duration_since(std::time::UNIX_EPOCH)
+        .map_or(0, |since| since.as_secs())
+}
+
+/// An id of ours for an answer to one of somebody else's, which may hold anything.
+fn digest(transaction_id: &str, now: u64) -> String {
+    use sha2::Digest;
+    let hash = sha2::Sha256::digest(format!("{transaction_id} {now}"));
+    hash.iter()
+        .take(8)
+        .map(|octet| format!("{octet:02x}"))
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_recipient_is_shown_as_his_network_writes_him_and_others_are_not() {
+        let mut given = Headers::new();
+        let encoded = |text: &str| HeaderValue::Encoded(EncodedString::new(text));
+        given.add(Field::To, encoded("+15550000001/TYPE=PLMN"));
+        given.add(Field::To, encoded("+15550000002/TYPE=PLMN"));
+        given.add(Field::Bcc, encoded("+15550000003/TYPE=PLMN"));
+        given.add(Field::Expiry, HeaderValue::Time(Time::Relative(60)));
+        let shown = Mailbox::subscriber("+15550000002/TYPE=PLMN", "far.example");
+        let headers = headers(&given, 5_000, shown.as_ref());
+        let to: Vec<_> = headers.all(Field::To).cloned().collect();
+        assert_eq!(
+            to,
+            [
+                encoded("+15550000001/TYPE=PLMN"),
+                encoded("+15550000002/TYPE=PLMN@far.example"),
+            ]
+        );
+        assert_eq!(headers.get(Field::Bcc), None);
+        let expiry = headers.get(Field::Expiry);
+        assert_eq!(expiry, Some(&HeaderValue::Time(Time::Absolute(5))));
+    }
+
+    #[test]
+    fn a_bell_that_rang_before_is_not_waited_for() {
+        let bell = Bell::default();
+        let heard = bell.heard();
+        bell.ring();
+        let begun = Instant::now();
+        bell.wait(heard, Duration::from_secs(60));
+        assert!(begun.elapsed() < Duration::from_secs(30));
+        bell.wait(bell.heard(), Duration::from_millis(1));
+    }
+}
