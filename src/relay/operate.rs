@@ -1,7 +1,7 @@
 //! What an operator does to a message: tell its recipients now, or give it up.
 
-use super::delivery::Event;
 use super::Relay;
+use super::delivery::Event;
 use crate::store::{self, DeliveryState, MessageRow, RecipientRow, StoreError};
 
 /// A change by somebody else is read again this often.

@@ -176,8 +176,7 @@ impl Server {
             config.terms(url.clone()),
             limits.clone(),
         );
-        let relay =
-            relay.with_peers(config.mm4.routes(), config.mm4.terms(), config.mm4.names());
+        let relay = relay.with_peers(config.mm4.routes(), config.mm4.terms(), config.mm4.names());
         let relay = Arc::new(relay.watched_by(Arc::new(Watcher(metrics.clone()))));
         let peers = peers::Peers::configured(config)?;
         let mm4_listener = match &peers {

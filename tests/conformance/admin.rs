@@ -588,7 +588,9 @@ fn logs_name_the_message_and_mask_people() {
     let (mm1, admin) = (address("mm1"), address("admin"));
     let id = accepted(post(mm1, ALICE, &greeting("t1", &[BOB]))).unwrap();
     let retry = format!("/v1/messages/{id}/retry");
-    until("the retry", || (ask(admin, "POST", &retry).status == 200).then_some(()));
+    until("the retry", || {
+        (ask(admin, "POST", &retry).status == 200).then_some(())
+    });
     let pid = child.id().to_string();
     assert!(Command::new("kill").arg(&pid).status().unwrap().success());
     // What it prints is read, so that it does not wait for us.
@@ -611,7 +613,13 @@ fn logs_name_the_message_and_mask_people() {
     }
     assert_eq!(with("submitted")["sender"], "+1555…11");
     let audit = with("admin");
-    assert_eq!((&audit["audit"], &audit["by"]), (&true.into(), &"loopback".into()));
-    assert_eq!((&audit["action"], &audit["about"]), (&"retry".into(), &id.as_str().into()));
+    assert_eq!(
+        (&audit["audit"], &audit["by"]),
+        (&true.into(), &"loopback".into())
+    );
+    assert_eq!(
+        (&audit["action"], &audit["about"]),
+        (&"retry".into(), &id.as_str().into())
+    );
     assert!(!text.contains("hello"), "what people wrote is never logged");
 }
