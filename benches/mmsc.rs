@@ -49,7 +49,7 @@ fn main() {
     let config = folder.join("remold.toml");
     let text = format!(
         "[store]\nfolder = \"{}\"\n[mm1]\nlisten = \"127.0.0.1:0\"\n\
-         [health]\nlisten = \"127.0.0.1:0\"\n",
+         [admin]\nlisten = \"127.0.0.1:0\"\n",
         folder.join("store").display()
     );
     std::fs::write(&config, text).expect("a configuration");

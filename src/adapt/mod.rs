@@ -15,6 +15,7 @@ mod assemble;
 pub mod budget;
 mod clip_choice;
 mod execute;
+pub mod form;
 mod image_choice;
 mod inspect;
 pub mod notice;
@@ -26,6 +27,7 @@ pub mod report;
 mod weight;
 
 pub use execute::{Adapted, Engine, adapt, report_of_plan};
+pub use form::{Form, Formed};
 pub use inspect::Role;
 pub use plan::{ClipJob, Context, Fate, ImageJob, PartPlan, Plan, plan};
 pub use policy::Policy;

@@ -1,7 +1,9 @@
 //! The command line: one file per subcommand, and what they share.
 
 mod adapt;
+mod backup;
 mod codecs;
+mod config;
 mod exit;
 mod explain;
 mod generate;
@@ -48,8 +50,12 @@ enum Command {
     Profile(profile::Args),
     /// Run a multimedia messaging service centre
     Serve(serve::ServeArgs),
-    /// Check the configuration of a service centre
-    Config(serve::ConfigArgs),
+    /// Check and show the configuration of a service centre
+    Config(config::Args),
+    /// Copy the store of a service centre, while it runs
+    Backup(backup::BackupArgs),
+    /// Make a store from a copy
+    Restore(backup::RestoreArgs),
     /// Simulated phones, to try a service centre out
     Sim(sim::Args),
 }
@@ -74,7 +80,9 @@ pub fn run(args: impl IntoIterator<Item = OsString>) -> Exit {
         Command::Man(args) => generate::man(&args, Cli::command()),
         Command::Profile(args) => profile::run(args),
         Command::Serve(args) => serve::serve(&args),
-        Command::Config(args) => serve::config(&args),
+        Command::Config(args) => config::run(&args),
+        Command::Backup(args) => backup::backup(&args),
+        Command::Restore(args) => backup::restore(&args),
         Command::Sim(args) => sim::run(args),
     };
     outcome.unwrap_or_else(|error| error.report())

@@ -16,7 +16,7 @@ use super::{CliError, Exit};
 use crate::Limits;
 use crate::mms::{DecodeError, Decoded};
 pub(super) use parts::write as write_parts;
-pub(super) use read::{Input, read};
+use read::Input;
 pub(super) use values::hex;
 
 #[derive(Debug, clap::Args)]

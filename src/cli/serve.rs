@@ -1,17 +1,21 @@
-//! `remold serve` and `remold config check`.
+//! `remold serve`.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
+use std::time::Duration;
 
-use clap::Subcommand;
+use sd_notify::NotifyState;
+use tokio::signal::unix::{self, SignalKind, signal};
 
-use super::{CliError, Exit, io};
-use crate::server::{Config, ConfigError, Server, StartError};
+use super::{CliError, Exit, config, io};
+use crate::server::{Logs, Server, StartError};
 
 /// Run a multimedia messaging service centre
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:
   remold serve                              # on loopback; prints what it would push to phones
   remold serve --config /etc/remold.toml
+  REMOLD_MM1__LISTEN=127.0.0.1:9002 remold serve   # a variable for every key
+  kill -HUP PID                             # reads the configuration again
   remold sim demo                           # a whole message from phone to phone, explained")]
 pub(super) struct ServeArgs {
     /// The configuration; without one the server listens on loopback and keeps its store in the
@@ -20,43 +24,29 @@ pub(super) struct ServeArgs {
     config: Option<PathBuf>,
 }
 
-/// Check the configuration of a service centre
-#[derive(Debug, clap::Args)]
-pub(super) struct ConfigArgs {
-    #[command(subcommand)]
-    command: ConfigCommand,
-}
-
-#[derive(Debug, Subcommand)]
-enum ConfigCommand {
-    /// Read a configuration and say what is wrong with it, if anything is
-    #[command(after_help = "Examples:
-  remold config check --config /etc/remold.toml")]
-    Check {
-        /// The configuration
-        #[arg(long, value_name = "FILE")]
-        config: PathBuf,
-    },
-}
-
 /// Runs `remold serve` until a signal ends it.
 pub(super) fn serve(args: &ServeArgs) -> Result<Exit, CliError> {
-    let config = match &args.config {
-        Some(path) => read(path)?,
-        None => Config::default(),
-    };
+    let config = config::read(args.config.as_deref())?;
     // Signals are caught before anything is promised.
-    let waiting = Signals::new()?;
-    let server = Server::start(&config, None).map_err(|error| start_error(&error))?;
+    let mut signals = Signals::new()?;
+    let logs = Logs::start(config.log).map_err(|error| CliError::new(Exit::Internal, error))?;
+    let server = Server::start_logged(&config, None, logs).map_err(|error| start_error(&error))?;
+    let scheme = |tls: bool| if tls { "https" } else { "http" };
     io::print(format!(
-        "mm1 http://{}\nhealth http://{}\nstore {}\nphones fetch from {}/m/\n",
+        "mm1 {}://{}\nadmin {}://{}\nstore {}\nphones fetch from {}/m/\n",
+        scheme(config.mm1.tls.is_some()),
         server.mm1(),
-        server.health(),
+        scheme(config.admin.tls.is_some()),
+        server.admin(),
         config.store.folder.display(),
         server.url(),
     ))?;
     if let Some(address) = server.mm4() {
         io::print(format!("mm4 smtp://{address}\n"))?;
+    }
+    if let Some(address) = server.adapt() {
+        let scheme = scheme(config.admin.tls.is_some());
+        io::print(format!("adapt {scheme}://{address}\n"))?;
     }
     if server.orphans() > 0 {
         let count = server.orphans();
@@ -64,32 +54,54 @@ pub(super) fn serve(args: &ServeArgs) -> Result<Exit, CliError> {
             "deleted {count} bodies whose senders were never told that they were accepted\n"
         ))?;
     }
-    let signal = waiting.wait();
+    tell(&[NotifyState::Ready]);
+    let signal = loop {
+        match signals.next() {
+            Signal::Hangup => reload(&server)?,
+            Signal::Tick if server.is_alive() => tell(&[NotifyState::Watchdog]),
+            // Without a word the watchdog starts it again.
+            Signal::Tick => {}
+            Signal::End(name) => break name,
+        }
+    };
     io::print(format!("{signal}: stopping\n"))?;
-    if server.stop() {
-        Ok(Exit::Done)
-    } else {
-        let message = "requests were under way for too long and were given up";
-        Err(CliError::new(Exit::Internal, message))
+    tell(&[NotifyState::Stopping]);
+    match signals.while_stopping(server) {
+        Some(true) => Ok(Exit::Done),
+        Some(false) => {
+            let message = "requests were under way for too long and were given up";
+            Err(CliError::new(Exit::Internal, message))
+        }
+        None => Ok(Exit::Interrupted),
     }
 }
 
-/// Runs `remold config`.
-pub(super) fn config(args: &ConfigArgs) -> Result<Exit, CliError> {
-    let ConfigCommand::Check { config } = &args.command;
-    read(config)?;
-    io::print(format!("{}: sound\n", config.display()))?;
-    Ok(Exit::Done)
+/// Reads the configuration again, and says what that did.
+fn reload(server: &Server) -> Result<(), CliError> {
+    match NotifyState::monotonic_usec_now() {
+        Ok(now) => tell(&[NotifyState::Reloading, now]),
+        Err(_) => tell(&[NotifyState::Reloading]),
+    }
+    let text = match server.reload() {
+        Ok(done) => {
+            let keys: Vec<&str> = done.changed.iter().map(|c| c.key.as_str()).collect();
+            let waiting = done.needs_restart.join(", ");
+            match (keys.join(", "), waiting) {
+                (keys, _) if keys.is_empty() => "reloaded: nothing changed\n".to_owned(),
+                (keys, waiting) if waiting.is_empty() => format!("reloaded: {keys}\n"),
+                (keys, waiting) => format!("reloaded: {keys}; needs a restart: {waiting}\n"),
+            }
+        }
+        Err(error) => format!("not reloaded: {error}\n"),
+    };
+    tell(&[NotifyState::Ready]);
+    io::print(text)
 }
 
-fn read(path: &Path) -> Result<Config, CliError> {
-    Config::from_file(path).map_err(|ConfigError { place, message }| {
-        let file = match place {
-            Some((line, column)) => format!("{}:{line}:{column}", path.display()),
-            None => path.display().to_string(),
-        };
-        CliError::new(Exit::Config, message).in_file(file)
-    })
+/// Tells systemd, where it listens.
+fn tell(states: &[NotifyState<'_>]) {
+    // Nobody who does not listen misses it.
+    let _ = sd_notify::notify(states);
 }
 
 /// The error of a command that could not start a server.
@@ -97,16 +109,27 @@ pub(super) fn start_error(error: &StartError) -> CliError {
     CliError::new(Exit::Internal, error.to_string())
 }
 
-/// SIGTERM and SIGINT, caught from the moment this is made.
+/// What wakes the command.
+enum Signal {
+    /// The configuration is to be read again.
+    Hangup,
+    /// The watchdog wants to hear something.
+    Tick,
+    /// The server is to stop.
+    End(&'static str),
+}
+
+/// Signals, caught from the moment this is made, and the watchdog's clock.
 struct Signals {
     runtime: tokio::runtime::Runtime,
-    terminate: tokio::signal::unix::Signal,
-    interrupt: tokio::signal::unix::Signal,
+    terminate: unix::Signal,
+    interrupt: unix::Signal,
+    hangup: unix::Signal,
+    watchdog: Option<tokio::time::Interval>,
 }
 
 impl Signals {
     fn new() -> Result<Self, CliError> {
-        use tokio::signal::unix::{SignalKind, signal};
         let failed = |error: std::io::Error| {
             CliError::new(Exit::Internal, format!("signals cannot be caught: {error}"))
         };
@@ -117,20 +140,58 @@ impl Signals {
         let inside = runtime.enter();
         let terminate = signal(SignalKind::terminate()).map_err(failed)?;
         let interrupt = signal(SignalKind::interrupt()).map_err(failed)?;
+        let hangup = signal(SignalKind::hangup()).map_err(failed)?;
+        let watchdog = sd_notify::watchdog_enabled()
+            .map(|most| (most / 2).max(Duration::from_millis(1)))
+            .map(tokio::time::interval);
         drop(inside);
         Ok(Self {
             runtime,
             terminate,
             interrupt,
+            hangup,
+            watchdog,
         })
     }
 
-    /// Waits for one of them, and gives its name.
-    fn wait(mut self) -> &'static str {
+    /// Waits for the next of them.
+    fn next(&mut self) -> Signal {
+        let Self {
+            runtime,
+            terminate,
+            interrupt,
+            hangup,
+            watchdog,
+        } = self;
+        runtime.block_on(async {
+            let tick = async {
+                match watchdog {
+                    Some(watchdog) => watchdog.tick().await,
+                    None => std::future::pending().await,
+                }
+            };
+            tokio::select! {
+                _ = terminate.recv() => Signal::End("SIGTERM"),
+                _ = interrupt.recv() => Signal::End("SIGINT"),
+                _ = hangup.recv() => Signal::Hangup,
+                _ = tick => Signal::Tick,
+            }
+        })
+    }
+
+    /// Stops the server and gives whether all that had begun ended; `None` where another signal
+    /// came first.
+    fn while_stopping(mut self, server: Server) -> Option<bool> {
+        let (done, stopped) = tokio::sync::oneshot::channel();
+        std::thread::spawn(move || {
+            // Nobody listens any more after another signal.
+            let _ = done.send(server.stop());
+        });
         self.runtime.block_on(async {
             tokio::select! {
-                _ = self.terminate.recv() => "SIGTERM",
-                _ = self.interrupt.recv() => "SIGINT",
+                stopped = stopped => Some(stopped.unwrap_or(false)),
+                _ = self.terminate.recv() => None,
+                _ = self.interrupt.recv() => None,
             }
         })
     }

@@ -8,13 +8,15 @@ use std::time::Duration;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{Semaphore, watch};
 use tokio::task::JoinSet;
 
-use super::Edge;
 use super::service::handle;
 use super::watched::Watched;
+use super::{Edge, Tls};
+use crate::relay::{Happening, Interface};
 
 /// Octets of a request head, of which no phone needs a quarter.
 const HEAD: usize = 64 << 10;
@@ -49,7 +51,10 @@ pub async fn serve(listener: TcpListener, edge: Arc<Edge>, mut stop: watch::Rece
         if let Some(share) = Share::take(&shares, peer.ip(), most) {
             let (edge, stop) = (edge.clone(), stop.clone());
             connections.spawn(async move {
-                connection(stream, peer, edge, stop).await;
+                let relay = edge.relay.clone();
+                relay.watch().happened(&Happening::Opened(Interface::Mm1));
+                secured(stream, peer, edge, stop).await;
+                relay.watch().happened(&Happening::Closed(Interface::Mm1));
                 drop((place, share));
             });
         }
@@ -114,14 +119,29 @@ async fn accept(
     }
 }
 
-async fn connection(
+async fn secured(
     stream: TcpStream,
+    peer: SocketAddr,
+    edge: Arc<Edge>,
+    stop: watch::Receiver<bool>,
+) {
+    // Only the speed of small answers depends on it.
+    let _ = stream.set_nodelay(true);
+    let Some(Tls(acceptor)) = edge.tls.clone() else {
+        return connection(stream, peer, edge, stop).await;
+    };
+    let greeted = tokio::time::timeout(edge.bounds.header_timeout, acceptor.accept(stream));
+    if let Ok(Ok(stream)) = greeted.await {
+        connection(stream, peer, edge, stop).await;
+    }
+}
+
+async fn connection<S: AsyncRead + AsyncWrite + Unpin>(
+    stream: S,
     peer: SocketAddr,
     edge: Arc<Edge>,
     mut stop: watch::Receiver<bool>,
 ) {
-    // Only the speed of small answers depends on it.
-    let _ = stream.set_nodelay(true);
     let bounds = edge.bounds;
     let (stream, activity) = Watched::new(stream);
     let service = service_fn(move |request| {

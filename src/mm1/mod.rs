@@ -27,6 +27,17 @@ pub struct Edge {
     bounds: Bounds,
     /// KiB of request bodies that may still be held.
     room: Arc<Semaphore>,
+    tls: Option<Tls>,
+}
+
+/// What takes connections over TLS.
+#[derive(Clone)]
+struct Tls(tokio_rustls::TlsAcceptor);
+
+impl std::fmt::Debug for Tls {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Tls")
+    }
 }
 
 /// What strangers may ask of the interface at most.
@@ -71,6 +82,14 @@ impl Edge {
             identity,
             bounds,
             room: Arc::new(room),
+            tls: None,
         }
+    }
+
+    /// The same interface over TLS: a connection that does not greet so is closed.
+    #[must_use]
+    pub fn with_tls(mut self, acceptor: tokio_rustls::TlsAcceptor) -> Self {
+        self.tls = Some(Tls(acceptor));
+        self
     }
 }

@@ -14,7 +14,7 @@ use tokio::sync::OwnedSemaphorePermit;
 use super::Edge;
 use crate::mms::address::Msisdn;
 use crate::mms::pdu::{MEDIA_TYPE, Pdu, PduType, decode, encode};
-use crate::relay::Retrieved;
+use crate::relay::{Happening, Interface, Retrieved};
 
 /// The unit in which held bodies are counted.
 pub(super) const KIB: usize = 1 << 10;
@@ -70,6 +70,9 @@ pub(super) async fn handle(
             answer
         }
     };
+    let sent = answer.body().size_hint().lower();
+    let watch = edge.relay.watch();
+    watch.happened(&Happening::Sent(Interface::Mm1, sent));
     Ok(answer)
 }
 
@@ -103,6 +106,9 @@ async fn read(edge: &Edge, body: Incoming) -> Result<(Bytes, Vec<OwnedSemaphoreP
             counted = counted.saturating_add(needed);
             octets.extend_from_slice(&data);
         }
+        let received = u64::try_from(octets.len()).unwrap_or(u64::MAX);
+        let watch = edge.relay.watch();
+        watch.happened(&Happening::Received(Interface::Mm1, received));
         Ok((octets.freeze(), held))
     };
     match tokio::time::timeout(edge.bounds.body_timeout, reading).await {

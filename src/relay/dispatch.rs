@@ -7,7 +7,7 @@ use super::delivery::{Effect, Event};
 use super::foresight::Sizes;
 use super::notification::notification;
 use super::retrieve::number;
-use super::{Moment, Notice, Notifier, NotifyError, Relay};
+use super::{Happening, Moment, Notice, Notifier, NotifyError, Relay};
 use crate::mms::push::wrap;
 use crate::store::{
     self, Lease, MessageRow, Millis, RecipientRow, ReportChange, ReportRow, Settlement, StoreError,
@@ -131,6 +131,9 @@ impl Relay {
         let (change, effect) =
             self.change(message, recipient, Event::Due, "waiting", String::new());
         if effect != Some(Effect::Notify) {
+            if let Some(change) = &change {
+                self.tell_step(message, recipient, change);
+            }
             return change;
         }
         let now = self.surroundings.now();
@@ -161,7 +164,11 @@ impl Relay {
             }
             Err(NotifyError::Permanent(why)) => (Event::NotifyRefused, "notify-refused", why),
         };
-        self.change(message, recipient, event, what, detail).0
+        let change = self.change(message, recipient, event, what, detail).0;
+        if let Some(change) = &change {
+            self.tell_step(message, recipient, change);
+        }
+        change
     }
 
     fn run_report(&self, report: &ReportRow, notifier: &dyn Notifier) -> ReportChange {
@@ -196,7 +203,7 @@ impl Relay {
                 (None, "report-dropped", why)
             }
         };
-        ReportChange {
+        let change = ReportChange {
             report: report.id,
             fence: report.fence,
             attempts,
@@ -208,7 +215,14 @@ impl Relay {
                 what: what.to_owned(),
                 detail,
             },
-        }
+        };
+        self.watch.happened(&Happening::Report {
+            message_id: &report.message_id,
+            address: &report.address,
+            what,
+            detail: &change.event.detail,
+        });
+        change
     }
 }
 

@@ -13,6 +13,7 @@ mod forward;
 mod mbox;
 mod network;
 mod notification;
+mod operate;
 mod policy;
 mod report;
 mod respond;
@@ -23,6 +24,7 @@ mod status;
 mod submit;
 #[cfg(test)]
 mod testing;
+pub mod watch;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -34,10 +36,12 @@ use crate::store::{self, DeliveryState, Millis, RecipientRow, Store, StoreError}
 pub use address::Numbering;
 pub use forward::Cancelled;
 pub use network::Network;
+pub use operate::{OperateError, Operated};
 pub use policy::{Policy, Rate};
 pub use retrieve::Retrieved;
 pub use retry::Retry;
 pub use route::{Plmn, Route, Routes};
+pub use watch::{Happening, Interface, Watch};
 
 use delivery::{Effect, Event, Progress, step};
 use foreign::PeerTerms;
@@ -264,6 +268,7 @@ pub struct Relay {
     surroundings: Arc<dyn Surroundings>,
     terms: Terms,
     limits: crate::Limits,
+    watch: Arc<dyn Watch>,
     peers: Peers,
     gate: policy::Gate,
 }
@@ -292,9 +297,22 @@ impl Relay {
             surroundings,
             terms,
             limits,
+            watch: Arc::new(watch::Unwatched),
             peers: Peers::default(),
             gate: policy::Gate::default(),
         }
+    }
+
+    /// The same relay, watched by somebody.
+    #[must_use]
+    pub fn watched_by(self, watch: Arc<dyn Watch>) -> Self {
+        Self { watch, ..self }
+    }
+
+    /// Who watches: edges tell what only they see.
+    #[must_use]
+    pub fn watch(&self) -> &dyn Watch {
+        self.watch.as_ref()
     }
 
     /// The same relay with ways to peers, whose names are `names`; without them, every recipient is
@@ -406,6 +424,7 @@ impl Relay {
         let (change, effect) = self.change(message, recipient, event, what, detail);
         if let Some(change) = change {
             self.store.settle(&change)?;
+            self.tell_step(message, recipient, &change);
             if matches!(effect, Some(Effect::Report(_))) {
                 self.wake_for_sender(message);
             }
@@ -463,6 +482,24 @@ impl Relay {
             reports: report.into_iter().collect(),
         };
         (Some(change), effect)
+    }
+
+    /// Tells whoever watches of a step of a recipient.
+    fn tell_step(
+        &self,
+        message: &store::MessageRow,
+        recipient: &RecipientRow,
+        change: &store::Change,
+    ) {
+        self.watch.happened(&Happening::Step {
+            message_id: &message.id,
+            recipient: &recipient.address,
+            from: recipient.state,
+            to: change.state,
+            attempts: change.attempts,
+            what: &change.event.what,
+            detail: &change.event.detail,
+        });
     }
 
     fn jitter(&self) -> u32 {

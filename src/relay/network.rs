@@ -1,5 +1,6 @@
 //! Ranges of addresses: whom an edge believes.
 
+use std::fmt;
 use std::net::IpAddr;
 use std::str::FromStr;
 
@@ -37,6 +38,12 @@ impl Network {
             }
             _ => false,
         }
+    }
+}
+
+impl fmt::Display for Network {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}/{}", self.address, self.prefix)
     }
 }
 

@@ -5,7 +5,8 @@ use sha2::{Digest, Sha256};
 
 use super::delivery::Event;
 use super::report::seconds;
-use super::{Content, Device, FitError, Relay};
+use super::watch::retrieve_status;
+use super::{Content, Device, FitError, Happening, Interface, Relay};
 use crate::mms::address::{Address, Msisdn};
 use crate::mms::pdu::{self, Pdu, PduType, encode};
 use crate::mms::{
@@ -65,11 +66,22 @@ impl Relay {
         if !plain {
             return Retrieved::Unknown;
         }
-        let conf = self
-            .try_retrieve(token, headers)
-            .and_then(|conf| encode(&conf).map_err(|_| Refusal(UNSUPPORTED, "It has no form")))
-            .unwrap_or_else(|Refusal(status, text)| self.refusal(status, text));
-        Retrieved::Conf(conf.into())
+        let conf = self.try_retrieve(token, headers).and_then(|conf| {
+            let id = conf.headers.text(Field::MessageId).map(str::to_owned);
+            let encoded = encode(&conf).map_err(|_| Refusal(UNSUPPORTED, "It has no form"))?;
+            Ok((id, encoded))
+        });
+        let (id, octets, status) = match conf {
+            Ok((id, octets)) => (id, octets, None),
+            Err(Refusal(status, text)) => (None, self.refusal(status, text), Some(status)),
+        };
+        self.watch.happened(&Happening::Retrieved {
+            interface: Interface::Mm1,
+            message_id: id.as_deref(),
+            octets: octets.len(),
+            result: retrieve_status(status),
+        });
+        Retrieved::Conf(octets.into())
     }
 
     fn try_retrieve(&self, token: &str, headers: &[(String, String)]) -> Result<Pdu, Refusal> {

@@ -4,7 +4,8 @@ use bytes::Bytes;
 use sha2::{Digest, Sha256};
 
 use super::status::{Response, Version};
-use super::{Moment, Relay, Route, hex};
+use super::watch::response_status;
+use super::{Happening, Interface, Moment, Relay, Route, hex};
 use crate::mms::address::Msisdn;
 use crate::mms::pdu::{Pdu, PduType};
 use crate::mms::{
@@ -53,8 +54,17 @@ impl Relay {
             Ok((id, Some(text))) => (Response::PartialSuccess, Some(text), Some(id)),
             Err(Refusal(response, text)) => (response, Some(text), None),
         };
-        let status = HeaderValue::Token(response.octet(version));
-        conf.headers.add(Field::ResponseStatus, status);
+        let octet = response.octet(version);
+        self.watch.happened(&Happening::Submitted {
+            interface: Interface::Mm1,
+            message_id: id.as_deref(),
+            sender: sender.map(Msisdn::as_str),
+            octets: octets.len(),
+            result: response_status(octet),
+            why: text.as_deref(),
+        });
+        conf.headers
+            .add(Field::ResponseStatus, HeaderValue::Token(octet));
         if let Some(text) = text {
             add_text(&mut conf, Field::ResponseText, text);
         }

@@ -1,12 +1,20 @@
 //! The service centre on one machine: everything wired together, started and stopped.
 
+mod adapter;
+mod admin;
+pub mod cdr;
 pub mod config;
 mod fault;
 mod fitter;
-mod health;
+pub mod logging;
+pub mod metrics;
 mod notify;
 mod peers;
+mod process;
+mod reload;
 mod surroundings;
+pub mod tls;
+mod watch;
 
 use std::net::{SocketAddr, TcpListener};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -16,21 +24,32 @@ use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use tokio::runtime::Runtime;
-use tokio::sync::watch;
+use tokio::sync::watch::channel;
+use tokio::task::JoinHandle as Task;
+use tracing::{error, info, warn};
 
+pub use cdr::CdrError;
 pub use config::{Config, ConfigError};
+pub use logging::Logs;
 pub use notify::{Hook, HttpHook, Kannel, Log, Pap, Smpp};
+pub use reload::{Changed, ReloadError, Reloaded};
+pub use tls::TlsError;
 
 use crate::Limits;
 use crate::mm1::{self, Edge};
 use crate::mm4::{self, Bell, Couriers};
 use crate::relay::{Notifier, Relay, Surroundings};
 use crate::store::{Faults, SqliteStore, StoreError};
+use adapter::Adapter;
+use admin::{Panel, Port};
+use fault::Fault;
 use fitter::Engine;
+use metrics::Metrics;
+use reload::Reloader;
 use surroundings::System;
+use tls::Served;
+use watch::{WatchedFitter, WatchedNotifier, Watcher};
 
-/// How long requests that have begun may take to end once the server stops.
-const DRAIN: Duration = Duration::from_secs(30);
 /// How often what is kept no longer is deleted.
 const TIDY: Duration = Duration::from_secs(60);
 /// Longest sleep of those who do what is due, and their pause after the store failed.
@@ -40,18 +59,24 @@ const PAUSE: Duration = Duration::from_secs(1);
 #[derive(Debug)]
 pub struct Server {
     mm1: SocketAddr,
-    health: SocketAddr,
+    admin: SocketAddr,
+    adapt: Option<SocketAddr>,
     url: String,
     orphans: usize,
-    stop: watch::Sender<bool>,
-    edge: Option<tokio::task::JoinHandle<()>>,
+    stop: tokio::sync::watch::Sender<bool>,
+    edge: Option<Task<()>>,
     mm4: Option<SocketAddr>,
-    peers: Option<tokio::task::JoinHandle<()>>,
+    peers: Option<Task<()>>,
     couriers: Option<Couriers>,
     runtime: Option<Runtime>,
     dispatcher: Option<JoinHandle<()>>,
     stopping: Arc<AtomicBool>,
     wake: SyncSender<()>,
+    drain: Duration,
+    metrics: Arc<Metrics>,
+    reloader: Arc<Reloader>,
+    panel: admin::Running,
+    records: Option<cdr::Writing>,
 }
 
 /// Why a service centre could not start.
@@ -74,6 +99,12 @@ pub enum StartError {
         /// Why not.
         error: std::io::Error,
     },
+    /// A certificate could not be read.
+    #[error(transparent)]
+    Tls(#[from] TlsError),
+    /// Charging records could not be written.
+    #[error("charging records: {0}")]
+    Cdr(#[from] CdrError),
     /// A certificate, key or list of authorities could not be used.
     #[error("{file}: {error}")]
     Certificate {
@@ -93,62 +124,118 @@ impl Server {
     /// # Errors
     /// Where an address is taken or the store cannot be opened; nothing runs then.
     pub fn start(config: &Config, notifier: Option<Arc<dyn Notifier>>) -> Result<Self, StartError> {
+        Self::start_logged(config, notifier, Logs::none())
+    }
+
+    /// As [`Server::start`]; reading the configuration again changes `logs` as well.
+    ///
+    /// # Errors
+    /// As [`Server::start`].
+    pub fn start_logged(
+        config: &Config,
+        notifier: Option<Arc<dyn Notifier>>,
+        logs: Logs,
+    ) -> Result<Self, StartError> {
         let listener = listen(*config.mm1.listen.get_ref())?;
-        let health = listen(config.health.listen)?;
+        let admin_listener = listen(*config.admin.listen.get_ref())?;
+        let adapt_listener = match &config.adapt.listen {
+            Some(address) => Some(listen(*address.get_ref())?),
+            None => None,
+        };
         let mm1 = address(&listener)?;
-        let health_address = address(&health)?;
-        let url = config
-            .mm1
-            .url
-            .as_ref()
-            .map_or_else(|| format!("http://{mm1}"), |url| url.as_str().to_owned());
-        let folder = &config.store.folder;
-        let fault = fault::Fault::from_environment().map_err(StartError::System)?;
-        let faults = fault.clone().map(|fault| -> Arc<dyn Faults> { fault });
-        let (store, recovery) =
-            SqliteStore::open_with(folder, faults).map_err(|error| StartError::Store {
-                folder: folder.display().to_string(),
-                error,
-            })?;
+        let admin = address(&admin_listener)?;
+        let adapt = adapt_listener.as_ref().map(address).transpose()?;
+        let mm1_tls = config.mm1.tls.as_ref().map(Served::new).transpose()?;
+        let admin_tls = config.admin.tls.as_ref().map(Served::new).transpose()?;
+        let scheme = if mm1_tls.is_some() { "https" } else { "http" };
+        let url = config.mm1.url.as_ref().map_or_else(
+            || format!("{scheme}://{mm1}"),
+            |url| url.as_str().to_owned(),
+        );
+        let metrics = Arc::new(Metrics::new());
+        let fault = Fault::from_environment().map_err(StartError::System)?;
+        let (store, orphans) = open(config, fault.clone(), &metrics)?;
         let (wake, woken) = sync_channel(1);
         let bell = Arc::new(Bell::default());
         let limits = Limits {
             message_bytes: config.limits.message_bytes,
             ..Limits::default()
         };
-        let engine = Engine::new(config, limits.clone()).map_err(StartError::System)?;
+        let fitter = WatchedFitter {
+            fitter: Engine::new(config, limits.clone())
+                .map_err(StartError::System)?
+                .counted(metrics.clone()),
+            metrics: metrics.clone(),
+        };
+        let surroundings: Arc<dyn Surroundings> =
+            Arc::new(System::new(wake.clone(), bell.clone(), fault));
         let relay = Relay::new(
-            Arc::new(store),
-            Arc::new(engine),
-            Arc::new(System::new(wake.clone(), bell.clone(), fault)),
+            store.clone(),
+            Arc::new(fitter),
+            surroundings.clone(),
             config.terms(url.clone()),
-            limits,
+            limits.clone(),
         );
-        let relay =
-            Arc::new(relay.with_peers(config.mm4.routes(), config.mm4.terms(), config.mm4.names()));
+        let relay = relay.with_peers(config.mm4.routes(), config.mm4.terms(), config.mm4.names());
+        let relay = Arc::new(relay.watched_by(Arc::new(Watcher(metrics.clone()))));
         let peers = peers::Peers::configured(config)?;
         let mm4_listener = match &peers {
             Some(peers) => Some(listen(peers.listen)?),
             None => None,
         };
         let mm4 = mm4_listener.as_ref().map(address).transpose()?;
-        let notifier = match notifier {
-            Some(notifier) => notifier,
-            None => notify::configured(&config.notify).map_err(StartError::System)?,
+        let notifier = WatchedNotifier {
+            notifier: match notifier {
+                Some(notifier) => notifier,
+                None => notify::configured(&config.notify).map_err(StartError::System)?,
+            },
+            metrics: metrics.clone(),
         };
+        let reloader = Arc::new(Reloader::new(
+            config,
+            logs,
+            metrics.clone(),
+            surroundings.clone(),
+            mm1_tls.clone(),
+            admin_tls.clone(),
+        ));
         let stopping = Arc::new(AtomicBool::new(false));
-        let (stop, stopped) = watch::channel(false);
+        let (stop, stopped) = channel(false);
         let runtime = tokio::runtime::Builder::new_multi_thread()
             .thread_name("mm1")
             .enable_all()
             .build()
             .map_err(StartError::System)?;
-        let edge = Edge::new(relay.clone(), config.identity(), config.bounds());
+        let mut edge = Edge::new(relay.clone(), config.identity(), config.bounds());
+        if let Some(tls) = &mm1_tls {
+            edge = edge.with_tls(tls.acceptor()?);
+        }
         let listener = {
             let _inside = runtime.enter();
             tokio::net::TcpListener::from_std(listener).map_err(StartError::System)?
         };
-        let edge = runtime.spawn(mm1::serve(listener, Arc::new(edge), stopped.clone()));
+        let adapt_bytes = Limits {
+            message_bytes: config.adapt.body_bytes,
+            ..limits
+        };
+        let queue = usize::try_from(config.adapt.queue.number()).unwrap_or(usize::MAX);
+        let adapter =
+            Adapter::new(queue, adapt_bytes, metrics.clone()).map_err(StartError::System)?;
+        let panel = Panel {
+            relay: relay.clone(),
+            store: store.clone(),
+            metrics: metrics.clone(),
+            reloader: reloader.clone(),
+            clock: surroundings.clone(),
+            adapter: Arc::new(adapter),
+            stopping: stopping.clone(),
+            started: Instant::now(),
+        };
+        let admin_acceptor = admin_tls.as_ref().map(Served::acceptor).transpose()?;
+        let mut ports = vec![(admin_listener, Port::Admin, admin_acceptor.clone())];
+        ports.extend(adapt_listener.map(|listener| (listener, Port::Adapt, admin_acceptor)));
+        let records = cdr::Writing::start(store, reloader.clone(), metrics.clone(), surroundings)?;
+        let panel = admin::Running::start(ports, panel).map_err(StartError::System)?;
         let (peer_edge, couriers) = match (peers, mm4_listener) {
             (Some(peers), Some(listener)) => {
                 let listener = {
@@ -156,24 +243,27 @@ impl Server {
                     tokio::net::TcpListener::from_std(listener).map_err(StartError::System)?
                 };
                 let edge = Arc::new(peers.edge(&relay));
-                let served = runtime.spawn(mm4::serve(listener, edge, stopped));
+                let served = runtime.spawn(mm4::serve(listener, edge, stopped.clone()));
                 let couriers =
                     Couriers::start(&relay, &peers.identity, bell).map_err(StartError::System)?;
                 (Some(served), Some(couriers))
             }
             _ => (None, None),
         };
-        health::start(health, &relay, stopping.clone()).map_err(StartError::System)?;
         let flag = stopping.clone();
+        let failures = metrics.clone();
         let dispatcher = std::thread::Builder::new()
             .name("dispatcher".to_owned())
-            .spawn(move || dispatch(&relay, notifier.as_ref(), woken, &flag))
+            .spawn(move || dispatch(&relay, &notifier, woken, &flag, &failures))
             .map_err(StartError::System)?;
+        let edge = runtime.spawn(mm1::serve(listener, Arc::new(edge), stopped));
+        info!(%mm1, %admin, version = env!("CARGO_PKG_VERSION"), "started");
         Ok(Self {
             mm1,
-            health: health_address,
+            admin,
+            adapt,
             url,
-            orphans: recovery.orphans,
+            orphans,
             stop,
             edge: Some(edge),
             mm4,
@@ -183,6 +273,11 @@ impl Server {
             dispatcher: Some(dispatcher),
             stopping,
             wake,
+            drain: Duration::from_secs(u64::from(config.admin.drain_seconds.number())),
+            metrics,
+            reloader,
+            panel,
+            records,
         })
     }
 
@@ -198,10 +293,34 @@ impl Server {
         self.mm4
     }
 
-    /// Where `/livez` and `/readyz` are.
+    /// Where operators are listened to: `/livez`, `/readyz`, `/metrics` and `/v1`.
     #[must_use]
-    pub fn health(&self) -> SocketAddr {
-        self.health
+    pub fn admin(&self) -> SocketAddr {
+        self.admin
+    }
+
+    /// Where `POST /v1/adapt` has a port of its own, where it has one.
+    #[must_use]
+    pub fn adapt(&self) -> Option<SocketAddr> {
+        self.adapt
+    }
+
+    /// Reads the configuration file again. What cannot change while the server runs is named.
+    ///
+    /// # Errors
+    /// Where there is no file, or a mistake in it; nothing changes then.
+    pub fn reload(&self) -> Result<Reloaded, ReloadError> {
+        self.reloader.reload()
+    }
+
+    /// Whether everything that should run does: what a watchdog asks.
+    #[must_use]
+    pub fn is_alive(&self) -> bool {
+        let runs = |thread: &Option<JoinHandle<()>>| {
+            thread.as_ref().is_some_and(|thread| !thread.is_finished())
+        };
+        let edge = self.edge.as_ref().is_some_and(|edge| !edge.is_finished());
+        edge && runs(&self.dispatcher)
     }
 
     /// The beginning of the URLs that phones are told to fetch.
@@ -224,6 +343,7 @@ impl Server {
 
     fn shut_down(&mut self) -> bool {
         self.stopping.store(true, Ordering::Relaxed);
+        self.metrics.drain();
         self.stop.send_replace(true);
         // A full channel wakes the dispatcher as well.
         let _ = self.wake.try_send(());
@@ -232,6 +352,7 @@ impl Server {
             drained &= couriers.stop();
         }
         if let (Some(runtime), Some(edge)) = (self.runtime.take(), self.edge.take()) {
+            info!("stopping");
             let peers = self.peers.take();
             let both = async {
                 edge.await?;
@@ -241,13 +362,23 @@ impl Server {
                 }
             };
             drained &= runtime
-                .block_on(async { tokio::time::timeout(DRAIN, both).await })
+                .block_on(async { tokio::time::timeout(self.drain, both).await })
                 .is_ok_and(|joined| joined.is_ok());
             runtime.shutdown_timeout(PAUSE);
         }
         if let Some(dispatcher) = self.dispatcher.take() {
             drained &= dispatcher.join().is_ok();
+            if drained {
+                info!("stopped");
+            } else {
+                warn!("stopped, and gave up what was under way for too long");
+            }
         }
+        if let Some(records) = &mut self.records {
+            records.stop();
+        }
+        // Last, so that whoever watches sees it drain.
+        self.panel.stop();
         drained
     }
 }
@@ -256,6 +387,24 @@ impl Drop for Server {
     fn drop(&mut self) {
         self.shut_down();
     }
+}
+
+/// Opens the store. Gives it and how many bodies without a message were deleted.
+fn open(
+    config: &Config,
+    fault: Option<Arc<Fault>>,
+    metrics: &Arc<Metrics>,
+) -> Result<(Arc<SqliteStore>, usize), StartError> {
+    let folder = &config.store.folder;
+    let watch = metrics.clone();
+    let watch = Box::new(move |group, took| watch.committed(group, took));
+    let faults = fault.map(|fault| -> Arc<dyn Faults> { fault });
+    let (store, recovery) =
+        SqliteStore::open_watched(folder, faults, watch).map_err(|error| StartError::Store {
+            folder: folder.display().to_string(),
+            error,
+        })?;
+    Ok((Arc::new(store), recovery.orphans))
 }
 
 fn listen(address: SocketAddr) -> Result<TcpListener, StartError> {
@@ -270,12 +419,18 @@ fn address(listener: &TcpListener) -> Result<SocketAddr, StartError> {
 
 /// Does what is due until the server stops, on several threads, so that a push that hangs keeps only
 /// those waiting that were leased with it.
-fn dispatch(relay: &Relay, notifier: &dyn Notifier, woken: Receiver<()>, stopping: &AtomicBool) {
+fn dispatch(
+    relay: &Relay,
+    notifier: &dyn Notifier,
+    woken: Receiver<()>,
+    stopping: &AtomicBool,
+    metrics: &Metrics,
+) {
     let woken = Mutex::new(woken);
     std::thread::scope(|scope| {
         for first in [true, false] {
             let woken = &woken;
-            scope.spawn(move || dispatch_beside(relay, notifier, woken, stopping, first));
+            scope.spawn(move || dispatch_beside(relay, notifier, woken, stopping, metrics, first));
         }
     });
 }
@@ -286,6 +441,7 @@ fn dispatch_beside(
     notifier: &dyn Notifier,
     woken: &Mutex<Receiver<()>>,
     stopping: &AtomicBool,
+    metrics: &Metrics,
     first: bool,
 ) {
     let clock = System::clock();
@@ -307,7 +463,8 @@ fn dispatch_beside(
             }
             Ok((0, None)) => PAUSE,
             Err(error) => {
-                eprintln!("remold: {error}; trying again");
+                metrics.store_failed();
+                error!(%error, "the store fails; trying again");
                 PAUSE
             }
         };

@@ -14,6 +14,8 @@
 mod bodies;
 pub mod conformance;
 mod fault;
+pub mod outbox;
+pub mod records;
 mod rows;
 mod sqlite;
 
@@ -23,7 +25,7 @@ pub use rows::{
     Origin, Page, Quota, RecipientRow, ReportChange, ReportRow, Role, Settlement, Submission,
     Whose, Work,
 };
-pub use sqlite::{Recovery, SqliteStore};
+pub use sqlite::{BackupError, CommitWatch, Manifest, Recovery, SqliteStore, back_up, restore};
 
 use bytes::Bytes;
 

@@ -245,7 +245,7 @@ fn a_long_queue_is_ready_at_once_after_a_restart() {
     drop(store);
     let begun = Instant::now();
     let server = Server::start(&scratch.0, "");
-    let (status, text) = exchange(server.health, "GET /readyz HTTP/1.1\r\n", &[]).unwrap();
+    let (status, text) = exchange(server.admin, "GET /readyz HTTP/1.1\r\n", &[]).unwrap();
     let took = begun.elapsed();
     println!("{messages} messages wait, ready after {took:?}: {text:?}");
     assert_eq!(status, 200);

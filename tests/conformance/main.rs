@@ -12,6 +12,7 @@
 )]
 
 mod adapt;
+mod admin;
 mod audio;
 mod cli;
 mod cli_pdu;

@@ -20,10 +20,10 @@ pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
 
 /// A server of its own, in a folder of its own.
 pub(crate) struct Server {
-    child: Child,
+    pub(crate) child: Child,
     pub(crate) mm1: SocketAddr,
-    pub(crate) health: SocketAddr,
-    lines: Receiver<String>,
+    pub(crate) admin: SocketAddr,
+    pub(crate) lines: Receiver<String>,
 }
 
 impl Server {
@@ -40,7 +40,7 @@ impl Server {
         };
         let text = format!(
             "[store]\nfolder = \"{}\"\n[mm1]\nlisten = \"127.0.0.1:0\"\n{more}\n\
-             [health]\nlisten = \"127.0.0.1:0\"\n{notify}",
+             [admin]\nlisten = \"127.0.0.1:0\"\n{notify}",
             folder.join("store").display()
         );
         std::fs::write(&config, text).unwrap();
@@ -61,11 +61,11 @@ impl Server {
             let rest = line.strip_prefix(name).unwrap();
             rest.strip_prefix(" http://").unwrap().parse().unwrap()
         };
-        let (mm1, health) = (address("mm1"), address("health"));
+        let (mm1, admin) = (address("mm1"), address("admin"));
         Self {
             child,
             mm1,
-            health,
+            admin,
             lines,
         }
     }
@@ -345,7 +345,7 @@ fn a_photo_goes_from_phone_to_phone_and_the_sender_hears_of_it() {
     );
     assert_eq!(report.headers.text(Field::MessageId), Some(id.as_str()));
     assert_eq!(report.headers.token(Field::Status), Some(0x81));
-    let (status, text) = exchange(server.health, "GET /readyz HTTP/1.1\r\n", &[]).unwrap();
+    let (status, text) = exchange(server.admin, "GET /readyz HTTP/1.1\r\n", &[]).unwrap();
     assert_eq!(status, 200, "{text:?}");
     assert!(server.terminate(), "SIGTERM ends it with exit code 0");
 }

@@ -100,7 +100,7 @@ fn a_phone_follows_the_log_even_where_numbers_are_masked_and_hears_of_reports() 
     let mm1 = port();
     let toml = format!(
         "[store]\nfolder = {store:?}\n[mm1]\nlisten = \"127.0.0.1:{mm1}\"\n\
-         [health]\nlisten = \"127.0.0.1:0\"\n"
+         [admin]\nlisten = \"127.0.0.1:0\"\n"
     );
     std::fs::write(&config, toml).unwrap();
     let mut server = remold()

@@ -139,7 +139,7 @@ fn start(args: &Args, pushes: SyncSender<(String, Bytes)>) -> Result<Server, Cli
     let folder = toml::Value::String(args.out.join("store").display().to_string());
     let config = format!(
         "[store]\nfolder = {folder}\n[mm1]\nlisten = \"127.0.0.1:0\"\n\
-         [health]\nlisten = \"127.0.0.1:0\"\n[device]\ndefault = {device}\n"
+         [admin]\nlisten = \"127.0.0.1:0\"\n[device]\ndefault = {device}\n"
     );
     let config = Config::from_toml(&config).map_err(|error| failed(&error.to_string()))?;
     Server::start(&config, Some(Arc::new(Radio(Mutex::new(pushes)))))

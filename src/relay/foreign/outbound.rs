@@ -201,7 +201,7 @@ impl Relay {
             Event::Due => next.state.name(),
             _ => what,
         };
-        self.store.settle(&store::Change {
+        let change = store::Change {
             recipient: recipient.id,
             fence: recipient.fence,
             state: next.state,
@@ -215,7 +215,9 @@ impl Relay {
                 detail: detail.to_owned(),
             },
             reports: report.into_iter().collect(),
-        })?;
+        };
+        self.store.settle(&change)?;
+        self.tell_step(message, recipient, &change);
         if matches!(effect, Some(Effect::Report(_))) {
             self.wake_for_sender(message);
         }

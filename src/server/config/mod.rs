@@ -3,6 +3,8 @@
 
 mod mm4;
 mod notify;
+mod operation;
+mod source;
 mod values;
 
 pub use mm4::{Mm4, PeerTable};
@@ -10,9 +12,14 @@ pub use notify::{
     Bind, CaFile, Carry, Characters, Encoding, HostPort, HttpTable, KannelTable, Kind, LogTable,
     Method, Notify, PapTable, Patience, Secret, SmppTable, Url,
 };
+pub use operation::{
+    AdaptTable, Admin, AdminRole, AdminToken, Cdr, CdrFormat, Log, LogFormat, LogLevel, LogNumbers,
+    Tls,
+};
+pub use source::{Difference, Source};
 pub use values::{
-    BaseUrl, CommandLine, Count, Country, DeviceId, Domain, HeaderName, HostName, Number, PeerName,
-    PlmnCode, Prefix, Range, Token,
+    BaseUrl, CommandLine, Count, Country, DeviceId, Domain, Hash, HeaderName, HostName, Label,
+    Number, PeerName, PlmnCode, Prefix, Range, Token,
 };
 
 use std::collections::BTreeMap;
@@ -20,7 +27,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use toml::Spanned;
 
 use crate::mm1::{Bounds, Identity};
@@ -29,7 +36,7 @@ use crate::store::Millis;
 
 /// What an operator configures. [`Config::default`] is a service centre to try out: it listens on
 /// loopback only, keeps its store in `remold-data`, and prints its pushes.
-#[derive(Debug, Clone, Default, Deserialize)]
+#[derive(Debug, Clone, Default, Deserialize, Serialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Config {
     /// Where messages are kept.
@@ -37,9 +44,16 @@ pub struct Config {
     /// The interface to phones.
     pub mm1: Mm1,
     /// The interface to peers.
+    #[serde(skip_serializing)]
     pub mm4: Mm4,
-    /// The interface to whoever watches over the server.
-    pub health: Health,
+    /// The interface to operators.
+    pub admin: Admin,
+    /// Adapting for others.
+    pub adapt: AdaptTable,
+    /// What is written about what happens.
+    pub log: Log,
+    /// What is written for those who charge.
+    pub cdr: Cdr,
     /// How subscribers are recognised.
     pub identity: IdentityTable,
     /// Whose numbers are served here.
@@ -55,11 +69,15 @@ pub struct Config {
     /// What is assumed of devices that say nothing.
     pub device: DeviceTable,
     /// Where pushes go.
+    #[serde(skip_serializing)]
     pub notify: Notify,
+    /// What all of it was made of.
+    #[serde(skip)]
+    pub source: Source,
 }
 
 /// `[store]`
-#[derive(Debug, Clone, Deserialize)]
+#[derive(Debug, Clone, Deserialize, Serialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct StoreTable {
     /// The folder. It is made where it is not there.
@@ -67,7 +85,7 @@ pub struct StoreTable {
 }
 
 /// `[mm1]`
-#[derive(Debug, Clone, Deserialize)]
+#[derive(Debug, Clone, Deserialize, Serialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Mm1 {
     /// Address and port to listen on.
@@ -82,20 +100,15 @@ pub struct Mm1 {
     pub header_seconds: Count,
     /// Seconds to send the body of a request.
     pub body_seconds: Count,
-    /// Seconds without an octet, after which a connection is closed; adapting takes up to 30.
-    pub idle_seconds: Count,
-}
-
-/// `[health]`
-#[derive(Debug, Clone, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-pub struct Health {
-    /// Address and port to listen on.
-    pub listen: SocketAddr,
+    /// Seconds without an octet, after which a connection is closed; at least the 30 that adapting
+    /// may take.
+    pub idle_seconds: Spanned<Count>,
+    /// Certificate and key; without them the port speaks plain HTTP.
+    pub tls: Option<Tls>,
 }
 
 /// `[identity]`
-#[derive(Debug, Clone, Deserialize)]
+#[derive(Debug, Clone, Deserialize, Serialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct IdentityTable {
     /// The header in which gateways name the subscriber.
@@ -109,7 +122,7 @@ pub struct IdentityTable {
 }
 
 /// `[numbering]`
-#[derive(Debug, Clone, Default, Deserialize)]
+#[derive(Debug, Clone, Default, Deserialize, Serialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct NumberingTable {
     /// Country code, for recipients in national form.
@@ -119,7 +132,7 @@ pub struct NumberingTable {
 }
 
 /// `[limits]`
-#[derive(Debug, Clone, Deserialize)]
+#[derive(Debug, Clone, Deserialize, Serialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct LimitsTable {
     /// Octets of a message.
@@ -129,7 +142,7 @@ pub struct LimitsTable {
 }
 
 /// `[delivery]`
-#[derive(Debug, Clone, Deserialize)]
+#[derive(Debug, Clone, Deserialize, Serialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Delivery {
     /// Hours a message waits whose sender does not say.
@@ -149,7 +162,7 @@ pub struct Delivery {
 }
 
 /// `[policy]`
-#[derive(Debug, Clone, Default, Deserialize)]
+#[derive(Debug, Clone, Default, Deserialize, Serialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct PolicyTable {
     /// Beginnings of numbers that neither send nor are sent to.
@@ -165,7 +178,7 @@ pub struct PolicyTable {
 }
 
 /// `[mbox]`
-#[derive(Debug, Clone, Deserialize)]
+#[derive(Debug, Clone, Deserialize, Serialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct MboxTable {
     /// Messages in the box of one subscriber; 0 where there are no boxes.
@@ -175,7 +188,7 @@ pub struct MboxTable {
 }
 
 /// `[device]`
-#[derive(Debug, Clone, Default, Deserialize)]
+#[derive(Debug, Clone, Default, Deserialize, Serialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct DeviceTable {
     /// Class or device that is assumed where a phone says nothing.
@@ -208,15 +221,8 @@ impl Default for Mm1 {
             connections_each: Count(u32::try_from(connections_each).unwrap_or(u32::MAX)),
             header_seconds: seconds(header_timeout),
             body_seconds: seconds(body_timeout),
-            idle_seconds: seconds(idle_timeout),
-        }
-    }
-}
-
-impl Default for Health {
-    fn default() -> Self {
-        Self {
-            listen: SocketAddr::from(([127, 0, 0, 1], 8003)),
+            idle_seconds: Spanned::new(0..0, seconds(idle_timeout)),
+            tls: None,
         }
     }
 }
@@ -280,6 +286,8 @@ impl Default for Delivery {
     }
 }
 
+/// Seconds that adapting a message takes at most.
+const LONGEST_ADAPTATION: u32 = 30;
 const SECOND: Millis = 1_000;
 const HOUR: Millis = 3_600 * SECOND;
 
@@ -307,42 +315,26 @@ pub struct ConfigError {
     pub message: String,
 }
 
+impl ConfigError {
+    /// The same, of a text that nobody wrote.
+    fn placeless(self) -> Self {
+        Self {
+            place: None,
+            ..self
+        }
+    }
+}
+
 impl Config {
     /// Reads a configuration.
     ///
     /// # Errors
     /// The first mistake in it.
     pub fn from_toml(text: &str) -> Result<Self, ConfigError> {
-        let config: Self = toml::from_str(text).map_err(|error| ConfigError {
-            place: error.span().map(|span| place(text, span.start)),
-            message: error.message().replace('\n', " "),
-        })?;
-        config
-            .mm4
-            .check(&config.numbering)
-            .map_err(|(at, message)| ConfigError {
-                place: Some(place(text, at)),
-                message,
-            })?;
-        let listen = &config.mm1.listen;
-        if config.mm1.url.is_none() && listen.get_ref().ip().is_unspecified() {
-            let message = "phones cannot fetch from this address: say in mm1.url what they reach";
-            return Err(ConfigError {
-                place: Some(place(text, listen.span().start)),
-                message: message.to_owned(),
-            });
-        }
-        config
-            .notify
-            .chosen()
-            .map_err(|(at, message)| ConfigError {
-                place: at.map(|at| place(text, at)),
-                message,
-            })?;
-        Ok(config)
+        Self::from_parts(text, [])
     }
 
-    /// Reads a configuration file.
+    /// Reads a configuration file, and lays the variables of this process over it.
     ///
     /// # Errors
     /// Where it cannot be read, and its first mistake.
@@ -351,7 +343,67 @@ impl Config {
             place: None,
             message: error.to_string(),
         })?;
-        Self::from_toml(&text)
+        let mut config = Self::from_parts(&text, std::env::vars())?;
+        config.source.path = Some(path.to_owned());
+        Ok(config)
+    }
+
+    /// What the variables of this process make of the defaults.
+    ///
+    /// # Errors
+    /// The first mistake in them.
+    pub fn from_environment() -> Result<Self, ConfigError> {
+        Self::from_parts("", std::env::vars())
+    }
+
+    /// Each value by itself.
+    fn parse(text: &str) -> Result<Self, ConfigError> {
+        toml::from_str(text).map_err(|error| ConfigError {
+            place: error.span().map(|span| place(text, span.start)),
+            message: error.message().replace('\n', " "),
+        })
+    }
+
+    /// What values must be to each other. `text` is where they were written, if they were.
+    fn check(&self, text: Option<&str>) -> Result<(), ConfigError> {
+        let wrong = |start: usize, message: &str| {
+            Err(ConfigError {
+                place: text.map(|text| place(text, start)),
+                message: message.to_owned(),
+            })
+        };
+        let spot = |at: Option<usize>, message: String| ConfigError {
+            place: at.zip(text).map(|(at, text)| place(text, at)),
+            message,
+        };
+        self.mm4
+            .check(&self.numbering)
+            .map_err(|(at, message)| spot(Some(at), message))?;
+        self.notify
+            .chosen()
+            .map_err(|(at, message)| spot(at, message))?;
+        let listen = &self.mm1.listen;
+        if self.mm1.url.is_none() && listen.get_ref().ip().is_unspecified() {
+            let message = "phones cannot fetch from this address: say in mm1.url what they reach";
+            return wrong(listen.span().start, message);
+        }
+        let idle = &self.mm1.idle_seconds;
+        if idle.get_ref().0 < LONGEST_ADAPTATION {
+            let message = "adapting may take 30 seconds, in which no octet goes over the line: \
+                           say 30 or more";
+            return wrong(idle.span().start, message);
+        }
+        for listen in [Some(&self.admin.listen), self.adapt.listen.as_ref()] {
+            if let Some(listen) = listen
+                && !listen.get_ref().ip().is_loopback()
+                && self.admin.tokens.is_empty()
+            {
+                let message = "others can reach this address: make a token with remold config \
+                               token and put it under [[admin.tokens]]";
+                return wrong(listen.span().start, message);
+            }
+        }
+        Ok(())
     }
 
     /// What the relay is told; `base_url` is where phones fetch from.
@@ -404,7 +456,7 @@ impl Config {
             connections: usize::try_from(self.mm1.connections.0).unwrap_or(usize::MAX),
             connections_each: usize::try_from(self.mm1.connections_each.0).unwrap_or(usize::MAX),
             header_timeout: seconds(self.mm1.header_seconds),
-            idle_timeout: seconds(self.mm1.idle_seconds),
+            idle_timeout: seconds(*self.mm1.idle_seconds.get_ref()),
             body_timeout: seconds(self.mm1.body_seconds),
             ..Bounds::default()
         }
@@ -432,7 +484,7 @@ mod tests {
     fn nothing_at_all_is_a_configuration_for_loopback() {
         let config = Config::from_toml("").unwrap();
         assert!(config.mm1.listen.get_ref().ip().is_loopback());
-        assert!(config.health.listen.ip().is_loopback());
+        assert!(config.admin.listen.get_ref().ip().is_loopback());
         let terms = config.terms("http://a.example".to_owned());
         let want = Terms {
             base_url: terms.base_url.clone(),
@@ -461,6 +513,14 @@ mod tests {
             ("[mm1]\nlisten = \"0.0.0.0:80\"", 2, 10),
             ("[notify]\ncommand = []", 2, 11),
             ("[store\n", 1, 7),
+            ("[mm1]\nidle_seconds = 29", 2, 16),
+            ("[admin]\nlisten = \"0.0.0.0:80\"", 2, 10),
+            ("[adapt]\nlisten = \"192.0.2.1:80\"", 2, 10),
+            (
+                "[[admin.tokens]]\nname=\"a\"\nrole=\"viewer\"\nsha256 = \"ab\"",
+                4,
+                10,
+            ),
         ] {
             assert_eq!(
                 wrong(text).0,

@@ -328,11 +328,6 @@ fn ppg() -> String {
 }
 
 impl Count {
-    /// As it is.
-    pub(in crate::server) fn number(self) -> u32 {
-        self.0
-    }
-
     /// As seconds.
     pub(in crate::server) fn seconds(self) -> Duration {
         Duration::from_secs(u64::from(self.0))

@@ -1,6 +1,6 @@
 //! Values that are checked as they are read.
 
-use serde::{Deserialize, Deserializer, de::Error};
+use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error};
 
 use crate::mm4::Host;
 use crate::mm4::envelope::is_domain;
@@ -47,6 +47,12 @@ checked!(
 impl Copy for Count {}
 
 impl Count {
+    /// The number.
+    #[must_use]
+    pub const fn number(self) -> u32 {
+        self.0
+    }
+
     pub(super) fn times(self, unit: Millis) -> Millis {
         unit.saturating_mul(i64::from(self.0))
     }
@@ -210,7 +216,82 @@ checked!(
     }
 );
 
+checked!(
+    /// A name of one line.
+    Label(String) from String, |raw| {
+        let plain = raw.chars().all(|c| !c.is_control());
+        if !plain || raw.trim() != raw || !(1..=64).contains(&raw.chars().count()) {
+            return Err("a name has 1 to 64 characters on one line".to_owned());
+        }
+        Ok(raw)
+    }
+);
+
+impl Label {
+    /// The text of it.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+checked!(
+    /// A SHA-256.
+    Hash([u8; 32]) from String, |raw| {
+        let digit = |at: usize| raw.get(at..at.saturating_add(2));
+        let mut hash = [0; 32];
+        if raw.len() != 64 || !raw.bytes().all(|octet| octet.is_ascii_hexdigit()) {
+            return Err("a SHA-256 has 64 hexadecimal digits".to_owned());
+        }
+        for (at, octet) in (0..).step_by(2).zip(&mut hash) {
+            *octet = u8::from_str_radix(digit(at).unwrap_or(""), 16).map_err(|e| e.to_string())?;
+        }
+        Ok(hash)
+    }
+);
+
+impl Hash {
+    /// Its octets.
+    #[must_use]
+    pub const fn as_bytes(&self) -> &[u8; 32] {
+        &self.0
+    }
+}
+
+macro_rules! written {
+    ($($name:ident: $how:expr),* $(,)?) => {
+        $(impl Serialize for $name {
+            fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+                let how: fn(&Self, S) -> Result<S::Ok, S::Error> = $how;
+                how(self, serializer)
+            }
+        })*
+    };
+}
+
+written!(
+    Count: |count, to| count.0.serialize(to),
+    BaseUrl: |url, to| url.0.serialize(to),
+    HeaderName: |name, to| name.0.serialize(to),
+    Range: |range, to| to.collect_str(&range.0),
+    Number: |number, to| number.0.as_str().serialize(to),
+    Country: |country, to| country.0.serialize(to),
+    Prefix: |prefix, to| prefix.0.serialize(to),
+    DeviceId: |id, to| id.0.serialize(to),
+    Label: |label, to| label.0.serialize(to),
+    // Secrets have no written form but this one.
+    Token: |token, to| to.collect_str(&format_args!("{}…", token.0.get(..2).unwrap_or(""))),
+    Hash: |_, to| to.collect_str("…"),
+);
+
+impl std::fmt::Debug for Hash {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Hash(…)")
+    }
+}
+
 shown!(
+    Label,
     Domain,
     HostName,
     PlmnCode,

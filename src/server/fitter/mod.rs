@@ -14,6 +14,7 @@ use rayon::{ThreadPool, ThreadPoolBuilder};
 use sha2::{Digest, Sha256};
 
 use super::Config;
+use super::metrics::Metrics;
 use crate::Limits;
 use crate::adapt::report::Verdict;
 use crate::adapt::{self, Adapted, Context, Policy, weight};
@@ -46,6 +47,8 @@ pub(super) struct Engine {
     /// For phones that will be told. One thread: it never takes all processors from the others.
     ahead: ThreadPool,
     ahead_octets: Arc<AtomicUsize>,
+    /// Who counts what was found in the cache.
+    metrics: Option<Arc<Metrics>>,
 }
 
 struct Shared {
@@ -100,7 +103,16 @@ impl Engine {
             most: threads.saturating_mul(QUEUE),
             ahead: pool(1, "ahead")?,
             ahead_octets: Arc::default(),
+            metrics: None,
         })
+    }
+
+    /// The same engine, whose looks into its cache are counted.
+    pub(super) fn counted(self, metrics: Arc<Metrics>) -> Self {
+        Self {
+            metrics: Some(metrics),
+            ..self
+        }
     }
 }
 
@@ -108,7 +120,11 @@ impl Fitter for Engine {
     fn fit(&self, content: Content<'_>, device: &Device<'_>) -> Result<Fitted, FitError> {
         let known = self.shared.device(device).map_err(|_| FitError::Broken)?;
         let key = key(content, &known);
-        if let Some(result) = self.shared.cache.get(&key) {
+        let cached = self.shared.cache.get(&key);
+        if let Some(metrics) = &self.metrics {
+            metrics.cache(cached.is_some());
+        }
+        if let Some(result) = cached {
             return Ok(fitted(result, content.message));
         }
         let place = Place::take(&self.under_way, 1, self.most).ok_or(FitError::Busy)?;

@@ -4,10 +4,13 @@
 //! One thread writes, so that many callers share one sync; a few connections read beside it. Another
 //! moves what was committed from the log to the database, so that no caller waits for that.
 
+mod backup;
 mod boxes;
 mod checkpoint;
+mod outbox;
 mod query;
 mod schema;
+mod search;
 mod verbs;
 mod writer;
 
@@ -19,7 +22,9 @@ use std::time::Duration;
 
 use rusqlite::{Connection, OpenFlags};
 
+pub use self::backup::{BackupError, Manifest, back_up, restore};
 use self::checkpoint::Checkpointer;
+pub use self::writer::CommitWatch;
 use self::writer::Writer;
 use super::StoreError;
 use super::bodies::{Bodies, sync_folder};
@@ -78,6 +83,18 @@ impl SqliteStore {
         folder: &Path,
         faults: Option<Arc<dyn Faults>>,
     ) -> Result<(Self, Recovery), StoreError> {
+        Self::open_watched(folder, faults, Box::new(|_, _| {}))
+    }
+
+    /// As [`SqliteStore::open_with`]; `watch` hears of each commit.
+    ///
+    /// # Errors
+    /// Those of [`SqliteStore::open`].
+    pub fn open_watched(
+        folder: &Path,
+        faults: Option<Arc<dyn Faults>>,
+        watch: CommitWatch,
+    ) -> Result<(Self, Recovery), StoreError> {
         let faults = Asked(faults);
         let io = |error| StoreError::io("folder of the store", &error);
         std::fs::create_dir_all(folder).map_err(io)?;
@@ -94,7 +111,7 @@ impl SqliteStore {
         let checkpointer = Checkpointer::start(&path)?;
         let store = Self {
             bodies,
-            writer: Writer::start(connection, checkpointer.trigger(), faults)?,
+            writer: Writer::start(connection, checkpointer.trigger(), faults, watch)?,
             _checkpointer: checkpointer,
             readers: Mutex::default(),
             returned: Condvar::new(),

@@ -2,12 +2,18 @@
 
 use rusqlite::Connection;
 
-use super::database;
+use super::{database, outbox, search};
 use crate::store::StoreError;
 
 /// One script for each schema version, in order: the first makes version 1 of an empty file. A
 /// script that was released is never changed.
-const MIGRATIONS: &[&str] = &[VERSION_1, VERSION_2, VERSION_3];
+const MIGRATIONS: &[&str] = &[
+    VERSION_1,
+    VERSION_2,
+    VERSION_3,
+    search::INDICES,
+    outbox::TABLES,
+];
 
 const VERSION_1: &str = "
 CREATE TABLE messages (
@@ -121,13 +127,7 @@ CREATE INDEX box_by_owner ON box (owner, stored_at);
 /// # Errors
 /// [`StoreError::Newer`] where a later program wrote it.
 pub(super) fn migrate(connection: &mut Connection) -> Result<(), StoreError> {
-    let found: i64 = connection
-        .query_row("PRAGMA user_version", [], |row| row.get(0))
-        .map_err(database)?;
-    let known = i64::try_from(MIGRATIONS.len()).unwrap_or(i64::MAX);
-    if found > known {
-        return Err(StoreError::Newer { found, known });
-    }
+    let found = check(connection)?;
     for (version, script) in (1_i64..).zip(MIGRATIONS) {
         if version <= found {
             continue;
@@ -140,6 +140,26 @@ pub(super) fn migrate(connection: &mut Connection) -> Result<(), StoreError> {
         transaction.commit().map_err(database)?;
     }
     Ok(())
+}
+
+/// The schema version of a store, which this program knows.
+///
+/// # Errors
+/// [`StoreError::Newer`] where a later program wrote it.
+pub(super) fn check(connection: &Connection) -> Result<i64, StoreError> {
+    let found = version(connection)?;
+    let known = i64::try_from(MIGRATIONS.len()).unwrap_or(i64::MAX);
+    if found > known {
+        return Err(StoreError::Newer { found, known });
+    }
+    Ok(found)
+}
+
+/// The schema version of a store.
+pub(super) fn version(connection: &Connection) -> Result<i64, StoreError> {
+    connection
+        .query_row("PRAGMA user_version", [], |row| row.get(0))
+        .map_err(database)
 }
 
 #[cfg(test)]

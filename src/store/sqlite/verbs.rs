@@ -5,7 +5,7 @@ use rusqlite::{Connection, OptionalExtension, ffi, params};
 use sha2::{Digest, Sha256};
 
 use super::query::{self, MESSAGE, MESSAGE_COLUMNS, RECIPIENT, REPORT};
-use super::{SqliteStore, database};
+use super::{SqliteStore, database, outbox};
 use crate::store::{
     Accepted, BoxEntry, Change, Event, Lease, MessageRow, Millis, NewReport, Page, Quota,
     RecipientRow, ReportChange, ReportRow, Settlement, Store, StoreError, Submission, Whose, Work,
@@ -388,6 +388,7 @@ fn insert(connection: &Connection, s: &Submission, body: Option<&Bytes>) -> Resu
                     recipient.peer,
                 ])?;
         }
+        outbox::submitted(connection, s)?;
         event(
             connection,
             &Event {
@@ -500,6 +501,7 @@ fn settle(connection: &Connection, change: &Change) -> Result<(), StoreError> {
                      closed_at = CASE WHEN waiting = 1 THEN ?2 ELSE closed_at END WHERE id = ?1",
                 )?
                 .execute(params![message_id, change.event.at])?;
+            outbox::concluded(connection, change)?;
         }
         event(connection, &change.event)?;
         change
@@ -511,6 +513,7 @@ fn settle(connection: &Connection, change: &Change) -> Result<(), StoreError> {
 }
 
 fn settle_report(connection: &Connection, change: &ReportChange) -> Result<(), StoreError> {
+    outbox::reported(connection, change).map_err(database)?;
     let changed = match change.due_at {
         Some(due_at) => connection
             .prepare_cached(

@@ -6,6 +6,7 @@
 
 use std::sync::mpsc::{Receiver, Sender, SyncSender, channel, sync_channel};
 use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
 
 use rusqlite::Connection;
 
@@ -28,6 +29,9 @@ type Job = (
 /// Tells a caller the result, given what became of the commit.
 type Finish = Box<dyn FnOnce(Result<(), StoreError>) + Send>;
 
+/// Hears of each commit: how many callers shared it, and how long it took.
+pub type CommitWatch = Box<dyn Fn(usize, Duration) + Send>;
+
 /// The way to the thread. The thread ends, with the last commit done, when this is dropped.
 pub(super) struct Writer {
     jobs: Option<Sender<Job>>,
@@ -40,11 +44,12 @@ impl Writer {
         connection: Connection,
         trigger: Option<Trigger>,
         faults: Asked,
+        watch: CommitWatch,
     ) -> Result<Self, StoreError> {
         let (jobs, queue) = channel::<Job>();
         let thread = std::thread::Builder::new()
             .name("store-writer".to_owned())
-            .spawn(move || serve(&connection, &queue, trigger.as_ref(), &faults))
+            .spawn(move || serve(&connection, &queue, trigger.as_ref(), &faults, &watch))
             .map_err(|error| StoreError::io("writer thread", &error))?;
         Ok(Self {
             jobs: Some(jobs),
@@ -123,6 +128,7 @@ fn serve(
     queue: &Receiver<Job>,
     trigger: Option<&Trigger>,
     faults: &Asked,
+    watch: &CommitWatch,
 ) {
     while let Ok((octets, first)) = queue.recv() {
         let execute = |sql| {
@@ -150,10 +156,12 @@ fn serve(
             written = written.saturating_add(octets);
             finish.push(job(open()));
         }
+        let started = Instant::now();
         let committed = faults
             .at(Point::Commit)
             .map_err(|error| StoreError::io("commit", &error))
             .and_then(|()| execute("COMMIT"));
+        watch(finish.len(), started.elapsed());
         if committed.is_err() && !connection.is_autocommit() {
             // Nothing of a failed commit may stay for the next one to carry along.
             let _ = execute("ROLLBACK");
@@ -180,7 +188,8 @@ mod tests {
         connection
             .execute_batch("CREATE TABLE t (n UNIQUE)")
             .unwrap();
-        let writer = Writer::start(connection, None, Asked::default()).unwrap();
+        let writer =
+            Writer::start(connection, None, Asked::default(), Box::new(|_, _| {})).unwrap();
         let insert = |n: i64| {
             writer.run(move |c| {
                 c.execute("INSERT INTO t VALUES (?1)", [n])
