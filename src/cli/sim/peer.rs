@@ -9,7 +9,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use bytes::Bytes;
 
-use super::phone::failed;
+use super::client::failed;
 use crate::Limits;
 use crate::cli::{CliError, Exit, io};
 use crate::mm4::client::{Answer, Link, Timeouts, Trust};
