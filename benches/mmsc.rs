@@ -1,11 +1,13 @@
 //! What the service centre costs: messages a second and processor time a message, from M-Send.req
 //! to M-Acknowledge.ind, on loopback with the disk synced for each acknowledgement.
 //!
-//!     cargo bench --bench mmsc -- [MESSAGES] [CONNECTIONS] [plain|photo]
+//!     cargo bench --bench mmsc -- [MESSAGES] [CONNECTIONS] [plain|photo|photos] [A SECOND]
 //!
 //! The generator is this process; the server is the program itself, so its processor time is
-//! counted apart. `plain` is a text and a JPEG of 30 kB that nobody has to change, `photo` a
-//! picture of 1280x960 for a phone that takes 45,000 octets.
+//! counted apart. `plain` is a text and a JPEG of 30 kB that nobody has to change, `photos` a
+//! picture of 1280x960 for a phone that takes 45,000 octets, each time with another text; with `photo`
+//! the text is the same, so that all but the first come from what was kept. Submissions are made as
+//! fast as they are answered, or so many a second.
 
 #![allow(
     clippy::cast_precision_loss,
@@ -37,7 +39,11 @@ fn main() {
         .collect();
     let number = |at: usize, default| args.get(at).and_then(|n| n.parse().ok()).unwrap_or(default);
     let (messages, connections): (usize, usize) = (number(0, 2_000), number(1, 64));
-    let photo = args.get(2).is_some_and(|what| what == "photo");
+    let load = Load {
+        photo: args.get(2).is_some_and(|what| what.starts_with("photo")),
+        fresh: args.get(2).is_some_and(|what| what == "photos"),
+        pace: args.get(3).and_then(|pace| pace.parse().ok()),
+    };
     let folder = std::env::temp_dir().join(format!("remold-bench-{}", std::process::id()));
     std::fs::create_dir_all(&folder).expect("a folder");
     let config = folder.join("remold.toml");
@@ -56,10 +62,10 @@ fn main() {
     let (address, pushes) = listen(&mut server);
     let before = processor(&server);
     let started = Instant::now();
-    let mut sent = send(address, messages, connections, photo);
+    let mut sent = send(address, messages, connections, load);
     let sending = started.elapsed();
     let after_sending = processor(&server);
-    let fetched = fetch(address, &pushes, messages, connections);
+    let fetched = fetch(address, &pushes, messages, connections, load);
     let whole = started.elapsed();
     let cost = processor(&server).saturating_sub(before);
     sent.sort_unstable();
@@ -136,10 +142,19 @@ fn message(photo: bool) -> Pdu {
     pdu
 }
 
+/// What is sent, and how.
+#[derive(Clone, Copy)]
+struct Load {
+    photo: bool,
+    fresh: bool,
+    pace: Option<f64>,
+}
+
 /// Sends all messages, and gives how long each waited for its M-Send.conf.
-fn send(address: SocketAddr, messages: usize, connections: usize, photo: bool) -> Vec<Duration> {
+fn send(address: SocketAddr, messages: usize, connections: usize, load: Load) -> Vec<Duration> {
     let next = Arc::new(AtomicUsize::new(0));
-    let pdu = message(photo);
+    let pdu = message(load.photo);
+    let begun = Instant::now();
     let threads: Vec<_> = (0..connections)
         .map(|_| {
             let (next, mut pdu) = (next.clone(), pdu.clone());
@@ -153,6 +168,17 @@ fn send(address: SocketAddr, messages: usize, connections: usize, photo: bool) -
                     }
                     let id = HeaderValue::Text(format!("bench-{number}"));
                     pdu.headers.set(Field::TransactionId, id);
+                    if load.fresh {
+                        let parts = &mut pdu.body.as_mut().expect("a body").parts;
+                        let text = parts
+                            .iter_mut()
+                            .find(|part| part.content_type.is("text/plain"));
+                        text.expect("a text").data = format!("{number:08}").into();
+                    }
+                    if let Some(pace) = load.pace {
+                        let due = begun + Duration::from_secs_f64(number as f64 / pace);
+                        std::thread::sleep(due.saturating_duration_since(Instant::now()));
+                    }
                     let octets = encode(&pdu).expect("a PDU");
                     let started = Instant::now();
                     let conf = phone.post(&octets);
@@ -177,6 +203,7 @@ fn fetch(
     pushes: &Receiver<String>,
     messages: usize,
     connections: usize,
+    load: Load,
 ) -> usize {
     let urls: HashMap<usize, String> = (0..messages)
         .map(|number| {
@@ -199,7 +226,7 @@ fn fetch(
                     let Some(url) = urls.lock().expect("the list").pop() else {
                         return fetched;
                     };
-                    let conf = phone.get(&url);
+                    let conf = phone.get(&url, load);
                     let conf = decode(&conf.into(), &Limits::default())
                         .expect("a PDU")
                         .value;
@@ -245,8 +272,12 @@ impl Phone {
         self.exchange(&head, body)
     }
 
-    fn get(&mut self, path: &str) -> Vec<u8> {
-        let device = "User-Agent: Nokia6100/1.0 (04.70)\r\n";
+    fn get(&mut self, path: &str, load: Load) -> Vec<u8> {
+        let device = if load.photo {
+            "User-Agent: Nokia6100/1.0 (04.70)\r\n"
+        } else {
+            "X-Wap-Profile: \"http://www.apple.com/mms/uaprof.rdf\"\r\n"
+        };
         self.exchange(&format!("GET {path} HTTP/1.1\r\n{device}"), &[])
     }
 

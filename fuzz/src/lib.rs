@@ -9,6 +9,7 @@ mod door;
 mod h263;
 mod image;
 mod mime;
+mod mm4;
 mod plan;
 mod probe;
 mod profile;
@@ -24,6 +25,7 @@ pub use door::{
 pub use h263::h263_encode;
 pub use image::{image_bmp, image_gif, image_jpeg, image_png, image_tiff, image_wbmp, image_webp};
 pub use mime::mime;
+pub use mm4::{mm4_envelope, smtp};
 pub use plan::plan;
 pub use probe::probe;
 pub use profile::{headers, uaprof};

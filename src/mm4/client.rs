@@ -144,6 +144,9 @@ pub enum LinkError {
     /// The network failed, or the peer took too long.
     #[error("{0}")]
     Io(#[from] io::Error),
+    /// The connection broke off between the end of a mail and its answer: the peer may have it.
+    #[error("it did not answer a mail that was sent: {0}")]
+    Unanswered(Box<LinkError>),
     /// The peer will not speak with us.
     #[error("it says {0}")]
     Refused(String),
@@ -375,7 +378,8 @@ impl Link {
         let last = match (go.code, some) {
             (354, true) => {
                 self.write(&data::stuff(content))?;
-                self.reply(self.timeouts.end)?
+                self.reply(self.timeouts.end)
+                    .map_err(|error| LinkError::Unanswered(Box::new(error)))?
             }
             (354, false) => {
                 // It wants a content for nobody (RFC 2920 section 3.1).
@@ -623,6 +627,26 @@ mod tests {
             "220 hi\nEHLO\n250 hi\nMAIL\n250 ok\nRCPT\n250 ok\nDATA\n354 go\n.\n552 large\nQUIT";
         let (answers, _) = sent(lines, 1);
         assert_eq!(answers, [Answer::Never("552 large".to_owned())]);
+    }
+
+    #[test]
+    fn a_mail_without_an_answer_is_told_apart_from_one_that_never_left() {
+        for (script, unanswered) in [
+            (
+                "220 hi\nEHLO\n250 hi\nMAIL\n250 ok\nRCPT\n250 ok\nDATA\n354 go\n.\n",
+                true,
+            ),
+            (
+                "220 hi\nEHLO\n250 hi\nMAIL\n250 ok\nRCPT\n250 ok\nDATA\n",
+                false,
+            ),
+        ] {
+            let (host, _thread) = server(script);
+            let mut link = open(&host, TlsPolicy::Off).unwrap();
+            let from = Mailbox::parse("a@us.example").unwrap();
+            let error = link.send(&from, &mailboxes(1), b"hi\r\n").unwrap_err();
+            assert_eq!(matches!(error, LinkError::Unanswered(_)), unanswered);
+        }
     }
 
     #[test]

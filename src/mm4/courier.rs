@@ -16,8 +16,7 @@ use super::envelope::{
 use super::peers::{Gate, Peer, SYSTEM};
 use crate::mms::{EncodedString, Field, HeaderValue, Headers, Message, Time};
 use crate::relay::Relay;
-use crate::relay::foreign::{Forward, ForwardError, Forwarder, Handed, Note, Request};
-use crate::store::Role;
+use crate::relay::foreign::{Forward, ForwardError, Forwarder, Handed, Note, Request, Role};
 
 /// The longest sleep.
 const LONGEST: Duration = Duration::from_secs(60);
@@ -270,12 +269,20 @@ impl Courier {
         }
         std::thread::sleep(self.shared.turn());
         let mut slot = self.link.lock().unwrap_or_else(PoisonError::into_inner);
-        // A connection that was kept may have been closed since: that is no failure of the peer.
-        if let Some(mut link) = slot.take()
-            && let Ok(answers) = link.send(from, std::slice::from_ref(to), content)
-        {
-            *slot = Some(link);
-            return self.answered(answers);
+        if let Some(mut link) = slot.take() {
+            match link.send(from, std::slice::from_ref(to), content) {
+                Ok(answers) => {
+                    *slot = Some(link);
+                    return self.answered(answers);
+                }
+                Err(error @ LinkError::Unanswered(_)) => {
+                    self.shared.breaker(Breaker::failed);
+                    return Err(ForwardError::Temporary(format!("{name}: {error}")));
+                }
+                // A connection that was kept may have been closed since: that is no failure of the
+                // peer, which has nothing of this mail.
+                Err(_) => {}
+            }
         }
         let sent = self.connect().and_then(|mut link| {
             let answers = link.send(from, std::slice::from_ref(to), content)?;

@@ -194,7 +194,9 @@ mod tests {
 
     use super::*;
 
-    fn read(octets: &[u8]) -> Option<(Result<Vec<u8>, Flaw>, &[u8])> {
+    type Read<'a> = (Result<Vec<u8>, Flaw>, &'a [u8]);
+
+    fn read(octets: &[u8]) -> Option<Read<'_>> {
         let mut data = Data::new(10_000, 1_000);
         let mut rest = octets;
         match data.read(&mut rest) {

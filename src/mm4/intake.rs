@@ -7,8 +7,9 @@ use super::peers::{Gate, Peer, Recipient};
 use super::session::{Mail, Verdict};
 use crate::mms::address::Msisdn;
 use crate::relay::Relay;
-use crate::relay::foreign::{Inbound, PeerRefusal, PeerReport, PeerResponse, Request, Said};
-use crate::store::StoreError;
+use crate::relay::foreign::{
+    Inbound, PeerRefusal, PeerReport, PeerResponse, Request, Said, StoreError,
+};
 
 /// X-Mms-Forward-Counter at most: what was forwarded more often goes round in circles.
 const FORWARDS: u32 = 10;

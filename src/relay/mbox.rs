@@ -608,7 +608,7 @@ mod tests {
         assert_eq!(status(&bench), Some(0x80));
         assert_eq!(status(&bench), Some(0xE4));
         bench.relay.terms.box_messages = 9;
-        bench.relay.terms.box_bytes = 100;
+        bench.relay.terms.box_bytes = 1;
         assert_eq!(status(&bench), Some(0xE4), "octets count as well");
         let all = request(PduType::MboxViewReq, None);
         let seen = view(&bench, &all, SENDER);

@@ -29,9 +29,9 @@ const DEVICE: &str = "[device]\ndefault = \"ios-generic\"";
 struct Ledger {
     /// Message-IDs that senders were given, by their transaction ids.
     promised: Mutex<BTreeMap<String, String>>,
-    /// URLs that phones were told, with how often in the worst life of a server.
+    /// Paths that phones were told, with how often in the worst life of a server.
     told: Mutex<BTreeMap<String, u32>>,
-    /// Message-ID and text of what phones got, by URL.
+    /// Message-ID and text of what phones got, by path.
     fetched: Mutex<BTreeMap<String, (String, String)>>,
     /// Transaction ids of messages whose phones got no answer, and ask again.
     unsure: Mutex<Vec<String>>,
@@ -48,6 +48,13 @@ fn message(id: &str) -> Pdu {
     let text = format!("{id} {}", "x".repeat(more));
     pdu.body.as_mut().unwrap().parts[0].data = text.into();
     pdu
+}
+
+/// The path of the next URL that a phone is told. Each life of a server has another port.
+fn path(server: &Server, patience: Duration) -> Option<String> {
+    let url = server.next_url(patience)?;
+    let (_, rest) = url.split_once("://").unwrap();
+    Some(rest[rest.find('/').unwrap()..].to_owned())
 }
 
 impl Ledger {
@@ -72,7 +79,7 @@ impl Ledger {
             }
             let mut told: BTreeMap<String, u32> = BTreeMap::new();
             while server.is_alive() && Instant::now() < until {
-                if let Some(url) = server.next_url(Duration::from_millis(20)) {
+                if let Some(url) = path(&server, Duration::from_millis(20)) {
                     *told.entry(url.clone()).or_default() += 1;
                     self.get(&server, &url);
                 }
@@ -80,7 +87,7 @@ impl Ledger {
             server.kill();
             running.store(false, Ordering::Relaxed);
             // What was printed before the end was told.
-            while let Some(url) = server.next_url(Duration::from_millis(50)) {
+            while let Some(url) = path(&server, Duration::from_millis(50)) {
                 *told.entry(url).or_default() += 1;
             }
             let mut all = self.told.lock().unwrap();
@@ -107,9 +114,7 @@ impl Ledger {
 
     /// Fetches and acknowledges, if the server lives long enough.
     fn get(&self, server: &Server, url: &str) {
-        let path = url.split_once("://").unwrap().1;
-        let path = &path[path.find('/').unwrap()..];
-        let answer = exchange(server.mm1, &format!("GET {path} HTTP/1.1\r\n"), &[]);
+        let answer = exchange(server.mm1, &format!("GET {url} HTTP/1.1\r\n"), &[]);
         let Some((200, body)) = answer else { return };
         let conf = read(body);
         if conf.headers.get(Field::RetrieveStatus).is_some() {
@@ -150,7 +155,7 @@ impl Ledger {
             }
             assert!(Instant::now() < until, "lost: {lost:?}");
             drop(promised);
-            if let Some(url) = server.next_url(Duration::from_millis(200)) {
+            if let Some(url) = path(&server, Duration::from_millis(200)) {
                 self.told.lock().unwrap().entry(url).or_insert(1);
             }
         }
@@ -313,6 +318,7 @@ fn whichever_operation_fails_nothing_is_half_done_and_the_next_works() {
             }
             let failed = disk.failed.load(Ordering::Relaxed);
             assert!(result.is_ok() || failed, "{result:?}");
+            disk.left.store(0, Ordering::Relaxed);
             assert_eq!(work(&store, 2, octets), Ok(()), "operation {nth}");
             drop(store);
             let (store, recovery) = SqliteStore::open(&scratch.0).unwrap();

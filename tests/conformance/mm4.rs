@@ -866,6 +866,58 @@ fn a_real_mail_server_carries_messages_both_ways() {
 }
 
 #[test]
+fn the_simulated_peer_sends_answers_and_reports() {
+    let scratch = Scratch::new("mm4-sim");
+    let port = free_port();
+    let server = Server::start(
+        &scratch.0,
+        &config(&US, &format!("127.0.0.1:{port}"), "", ""),
+    );
+    let mm4 = server.mm4();
+    let mut peer = crate::support::remold()
+        .args(["sim", "peer", "--listen", &format!("127.0.0.1:{port}")])
+        .args(["--server", &mm4.to_string(), "--domain", "far.example"])
+        .args([
+            "--server-domain",
+            "us.example",
+            "--to",
+            ALICE,
+            "--mails",
+            "2",
+        ])
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let (number, notification, _) = server.push();
+    assert_eq!(
+        (number.as_str(), notification.pdu_type),
+        (ALICE, PduType::NotificationInd)
+    );
+    assert!(accepted(post(server.mm1, ALICE, &small("t1", &[ZOE]))).is_some());
+    let (number, report, _) = server.push();
+    assert_eq!(
+        (number.as_str(), report.pdu_type),
+        (ALICE, PduType::DeliveryInd)
+    );
+    let mut said = String::new();
+    let mut stdout = peer.stdout.take().unwrap();
+    stdout.read_to_string(&mut said).unwrap();
+    assert!(peer.wait().unwrap().success(), "{said}");
+    for line in [
+        "sent MM4_forward.REQ: 250 ",
+        "MM4_forward.RES transaction t.",
+        "MM4_forward.REQ transaction ",
+        "sent MM4_forward.RES: 250 Ok",
+        "sent MM4_delivery_report.REQ: 250 Ok",
+    ] {
+        assert!(
+            said.lines().any(|one| one.starts_with(line)),
+            "{line}\n{said}"
+        );
+    }
+}
+
+#[test]
 fn swaks_is_served_and_refused_as_any_client() {
     let Some(mut swaks) = tool("swaks") else {
         return;

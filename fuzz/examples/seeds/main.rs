@@ -5,6 +5,7 @@
 
 mod containers;
 mod doors;
+mod mm4;
 
 use std::fs;
 use std::io::Cursor;
@@ -93,6 +94,7 @@ fn main() {
     sounds();
     containers::write();
     doors::write();
+    mm4::write();
 }
 
 fn save(target: &str, name: &str, octets: &[u8]) {

@@ -177,15 +177,15 @@ fn connect(authority: &str) -> std::io::Result<BufReader<TcpStream>> {
 /// Reads one answer: its status, its body, and whether the connection can be kept.
 pub(super) fn answer(stream: &mut impl BufRead) -> std::io::Result<(u16, Bytes, bool)> {
     let cut = || std::io::Error::other("the answer is cut off or none of HTTP");
-    let (first, headers) = head(stream)?;
-    let status = first
-        .split(' ')
-        .nth(1)
-        .and_then(|status| status.parse().ok());
-    let status: u16 = status.ok_or_else(cut)?;
-    if status == 100 {
-        return answer(stream);
-    }
+    let (status, headers) = loop {
+        let (first, headers) = head(stream)?;
+        let status = first.split(' ').nth(1);
+        let status: Option<u16> = status.and_then(|status| status.parse().ok());
+        match status.ok_or_else(cut)? {
+            100 => {}
+            status => break (status, headers),
+        }
+    };
     let header = |name: &str| {
         let found = headers.iter().find(|(found, _)| found == name);
         found.map(|(_, value)| value.as_str())

@@ -1,9 +1,10 @@
-//! `remold sim`: simulated phones, for whoever tries the service out. They contact nobody but the
-//! service centre they are told, which is one on loopback unless they are told otherwise.
+//! `remold sim`: simulated phones and peers, for whoever tries the service out. They contact nobody
+//! but the server they are told, which is one on loopback unless they are told otherwise.
 
 mod client;
 mod demo;
 mod load;
+mod peer;
 mod phone;
 mod pushes;
 mod words;
@@ -26,6 +27,8 @@ enum Command {
     Phone(phone::Args),
     /// Send many messages, and measure how long they take
     Load(load::Args),
+    /// Be the MMSC of another network: take, print and answer what a service centre sends over MM4
+    Peer(peer::Args),
 }
 
 pub(super) fn run(args: Args) -> Result<Exit, CliError> {
@@ -33,5 +36,6 @@ pub(super) fn run(args: Args) -> Result<Exit, CliError> {
         Command::Demo(args) => demo::run(&args),
         Command::Phone(args) => phone::run(&args),
         Command::Load(args) => load::run(&args),
+        Command::Peer(args) => peer::run(&args),
     }
 }

@@ -266,6 +266,8 @@ impl Field {
     pub fn from_name(name: &str) -> Option<Self> {
         match name.to_ascii_lowercase().as_str() {
             "x-mms-read-reply" => Some(Self::ReadReport),
+            // The same on MM4.
+            "x-mms-previously-sent-date-and-time" => Some(Self::PreviouslySentDate),
             _ => Self::ALL
                 .into_iter()
                 .find(|field| field.name().eq_ignore_ascii_case(name)),

@@ -88,6 +88,7 @@ fn name_of(field: Field) -> &'static str {
     match field {
         Field::MessageId => "X-Mms-Message-ID",
         Field::ReadReport => "X-Mms-Read-Reply",
+        Field::PreviouslySentDate => "X-Mms-Previously-Sent-Date-and-Time",
         other => other.name(),
     }
 }
@@ -245,7 +246,7 @@ mod tests {
             ("X-Mms-Content-Class", "image-rich"),
             ("X-Mms-Previously-Sent-By", "1, +12025550100/TYPE=PLMN"),
             (
-                "X-Mms-Previously-Sent-Date",
+                "X-Mms-Previously-Sent-Date-and-Time",
                 "1, Thu, 13 Jan 2022 01:18:18 +0000",
             ),
             ("X-Mms-MM-Flags", "Add, holiday"),

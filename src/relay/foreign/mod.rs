@@ -16,6 +16,7 @@ use serde::{Deserialize, Serialize};
 use crate::mms::Message;
 use crate::mms::address::Msisdn;
 use crate::store::{MessageRow, Millis, RecipientRow};
+pub use crate::store::{Role, StoreError};
 
 use super::delivery::Outcome;
 

@@ -225,7 +225,7 @@ impl Mm4 {
                 return Err((range.span().start, message));
             }
         }
-        if self.domains().iter().any(|ours| peer.domain.0 == *ours) {
+        if self.domains().contains(&peer.domain.0) {
             return Err((at, format!("the domain of {name} is ours")));
         }
         match &peer.host {

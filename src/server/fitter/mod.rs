@@ -30,9 +30,8 @@ const DEADLINE: Duration = Duration::from_secs(30);
 const AHEAD: Duration = Duration::from_secs(120);
 /// Messages that are adapted or wait for it at one time, for each thread.
 const QUEUE: usize = 8;
-/// Messages that may wait to be adapted before their phones are told of them: as many as are
-/// leased together.
-const AHEAD_QUEUE: usize = 128;
+/// Octets of messages that may wait to be adapted before their phones are told of them.
+const AHEAD_OCTETS: usize = 64 << 20;
 /// Octets of results that are kept.
 const CACHE: usize = 32 << 20;
 /// Descriptions of devices whose capabilities are kept.
@@ -47,7 +46,7 @@ pub(super) struct Engine {
     most: usize,
     /// For phones that will be told. One thread: it never takes all processors from the others.
     ahead: ThreadPool,
-    ahead_under_way: Arc<AtomicUsize>,
+    ahead_octets: Arc<AtomicUsize>,
     /// Who counts what was found in the cache.
     metrics: Option<Arc<Metrics>>,
 }
@@ -103,7 +102,7 @@ impl Engine {
             under_way: Arc::default(),
             most: threads.saturating_mul(QUEUE),
             ahead: pool(1, "ahead")?,
-            ahead_under_way: Arc::default(),
+            ahead_octets: Arc::default(),
             metrics: None,
         })
     }
@@ -128,7 +127,7 @@ impl Fitter for Engine {
         if let Some(result) = cached {
             return Ok(fitted(result, content.message));
         }
-        let place = Place::take(&self.under_way, self.most).ok_or(FitError::Busy)?;
+        let place = Place::take(&self.under_way, 1, self.most).ok_or(FitError::Busy)?;
         let (answer, landed) = sync_channel(1);
         let cancel = Cancel::new();
         let deadline = Instant::now().checked_add(DEADLINE);
@@ -161,7 +160,8 @@ impl Fitter for Engine {
         if let Some(result) = self.shared.cache.get(&key) {
             return Some(Forecast::Size(result.size));
         }
-        let place = Place::take(&self.ahead_under_way, AHEAD_QUEUE)?;
+        let octets = content.message.body.data_len();
+        let place = Place::take(&self.ahead_octets, octets, AHEAD_OCTETS)?;
         let (answer, landed) = sync_channel(1);
         if !self.shared.join(&key, &answer) {
             let (shared, message) = (self.shared.clone(), content.message.clone());
@@ -355,19 +355,27 @@ impl Shared {
     }
 }
 
-/// One of the places for messages that are adapted at a time.
-struct Place(Arc<AtomicUsize>);
+/// A share of what may be adapted or wait for it at one time.
+struct Place {
+    taken: Arc<AtomicUsize>,
+    share: usize,
+}
 
 impl Place {
-    fn take(under_way: &Arc<AtomicUsize>, most: usize) -> Option<Self> {
-        let place = Self(under_way.clone());
-        (under_way.fetch_add(1, Ordering::Relaxed) < most).then_some(place)
+    /// `None` where there would be more than `most`.
+    fn take(taken: &Arc<AtomicUsize>, share: usize, most: usize) -> Option<Self> {
+        let place = Self {
+            taken: taken.clone(),
+            share,
+        };
+        let before = taken.fetch_add(share, Ordering::Relaxed);
+        (before.saturating_add(share) <= most).then_some(place)
     }
 }
 
 impl Drop for Place {
     fn drop(&mut self) {
-        self.0.fetch_sub(1, Ordering::Relaxed);
+        self.taken.fetch_sub(self.share, Ordering::Relaxed);
     }
 }
 
@@ -488,10 +496,11 @@ mod tests {
     #[test]
     fn more_than_can_wait_are_sent_away() {
         let under_way = Arc::default();
-        let first = Place::take(&under_way, 1);
+        let first = Place::take(&under_way, 2, 3);
         assert!(first.is_some());
-        assert!(Place::take(&under_way, 1).is_none());
+        assert!(Place::take(&under_way, 2, 3).is_none());
+        assert!(Place::take(&under_way, 1, 3).is_some());
         drop(first);
-        assert!(Place::take(&under_way, 1).is_some());
+        assert!(Place::take(&under_way, 3, 3).is_some());
     }
 }

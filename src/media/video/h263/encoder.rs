@@ -2,8 +2,9 @@
 
 use super::config::{Config, H263Error, MAX_DURATION_US, Size};
 use super::cost::{Kind, Record};
+use super::header::Header;
 use super::motion::Estimate;
-use super::picture::{Coder, Header, Outcome};
+use super::picture::{Coder, Outcome};
 use super::rate::{History, Plan, RateControl, Request};
 use super::still::{Lasting, Stills};
 

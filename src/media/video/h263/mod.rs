@@ -28,6 +28,7 @@ mod dct;
 mod decoder;
 mod encoder;
 mod fit;
+mod header;
 mod levels;
 mod macroblock;
 mod motion;
@@ -35,6 +36,7 @@ mod picture;
 mod plane;
 mod quant;
 mod rate;
+mod steps;
 mod still;
 #[cfg(test)]
 mod tests;

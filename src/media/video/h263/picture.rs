@@ -1,10 +1,12 @@
-//! The picture and GOB layers (H.263 clauses 5.1 and 5.2) and the walk over the macroblocks.
+//! Coding a picture: the walk over the groups of blocks and the macroblocks.
 
 use super::bits::BitWriter;
+use super::header::Header;
 use super::macroblock::{Coded, Samples};
 use super::motion::{self, Estimate, Grid, Vector, moved};
 use super::plane::{CHROMA, LUMA, Pixels, Plane, Reference};
 use super::quant::Quantiser;
+use super::steps::{Steps, dquant, towards};
 use super::still;
 use super::vlc;
 
@@ -13,35 +15,6 @@ const REFRESH: u8 = 132;
 
 /// Bits that an INTRA macroblock takes at least: COD, MCBPC, CBPY and six INTRADC.
 const LEAST_INTRA: u32 = 1 + 5 + 2 + 48;
-
-/// What the picture header says.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Header {
-    /// TR, clause 5.1.2.
-    pub(super) temporal_reference: u8,
-    /// Source format, bits 6 to 8 of PTYPE.
-    pub(super) source_format: u8,
-    /// Whether this is an INTRA picture.
-    pub(super) intra: bool,
-    /// PQUANT.
-    pub(super) quantiser: u8,
-    /// Whether every group of blocks but the first gets a header.
-    pub(super) gob_headers: bool,
-}
-
-impl Header {
-    /// PSC, TR, PTYPE, PQUANT, CPM and PEI.
-    fn write(&self, to: &mut BitWriter) {
-        to.put(0b10_0000, 22);
-        to.put(u32::from(self.temporal_reference), 8);
-        to.put(0b10_000, 5);
-        to.put(u32::from(self.source_format), 3);
-        to.put(u32::from(!self.intra), 1);
-        to.put(0, 4);
-        to.put(u32::from(self.quantiser), 5);
-        to.put(0, 2);
-    }
-}
 
 /// What became of a picture.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -192,7 +165,7 @@ impl Coder {
         for (index, current) in source.iter().enumerate() {
             let (column, row) = (index % self.grid.columns, index / self.grid.columns);
             if column == 0 && row > 0 && header.gob_headers {
-                self.gob_header(row, header, steps.current);
+                header.write_gob(row, steps.current, &mut self.writer);
             }
             let base = steps.wanted(index, self.writer.bits());
             let lasts = lasting.and_then(|lasting| lasting.get(index)).copied();
@@ -229,14 +202,6 @@ impl Coder {
         std::mem::swap(&mut self.still, &mut self.next_still);
         std::mem::swap(&mut self.source, &mut self.last_source);
         self.writer.octets()
-    }
-
-    /// GBSC, GN, GFID and GQUANT (clause 5.2).
-    fn gob_header(&mut self, row: usize, header: &Header, quantiser: u8) {
-        self.writer.put(1, 17);
-        self.writer.put(u32::try_from(row).unwrap_or(0), 5);
-        self.writer.put(u32::from(!header.intra), 2);
-        self.writer.put(u32::from(quantiser), 5);
     }
 
     /// Codes one macroblock of an INTRA picture. Leaves in `samples` what a decoder has, and
@@ -407,59 +372,6 @@ struct Place {
     lasts: Option<u8>,
 }
 
-/// The QUANT nearest to `wanted` that DQUANT can reach from `old` (table 12).
-fn towards(old: u8, wanted: u8) -> u8 {
-    wanted
-        .clamp(old.saturating_sub(2), old.saturating_add(2))
-        .clamp(1, 31)
-}
-
-/// DQUANT from one QUANT to another, or `None` where they are equal.
-fn dquant(old: u8, new: u8) -> Option<i8> {
-    let difference = i8::try_from(i16::from(new) - i16::from(old)).ok()?;
-    (difference != 0).then_some(difference)
-}
-
-/// QUANT on its way through a picture.
-#[derive(Debug, Clone, Copy)]
-struct Steps {
-    /// PQUANT: where it starts and returns to.
-    base: u8,
-    /// What is wanted now.
-    wanted: u8,
-    /// What the decoder has.
-    current: u8,
-    limit: u64,
-    count: u64,
-}
-
-impl Steps {
-    fn new(base: u8, limit: u64, count: usize) -> Self {
-        Self {
-            base,
-            wanted: base,
-            current: base,
-            limit,
-            count: u64::try_from(count).unwrap_or(1).max(1),
-        }
-    }
-
-    /// QUANT for macroblock `index`, when `bits` have been spent before it: higher when the
-    /// picture heads over its limit.
-    fn wanted(&mut self, index: usize, bits: u64) -> u8 {
-        let done = u64::try_from(index).unwrap_or(0);
-        let spent = bits.saturating_mul(self.count);
-        // A third may be spent ahead: not every part of a picture is alike.
-        let allowed = self.limit.saturating_mul(done * 2 + self.count) / 48;
-        if spent > allowed.saturating_mul(15) {
-            self.wanted = self.wanted.saturating_add(2).min(31);
-        } else if self.wanted > self.base && spent < allowed.saturating_mul(13) {
-            self.wanted -= 1;
-        }
-        self.wanted
-    }
-}
-
 /// Distributes the rows of a plane over the macroblocks.
 fn scatter<'a, const N: usize>(
     source: &mut [Samples],
@@ -488,36 +400,6 @@ fn scatter<'a, const N: usize>(
 )]
 mod tests {
     use super::*;
-
-    #[test]
-    fn the_picture_header_is_laid_out_as_clause_5_1() {
-        let header = Header {
-            temporal_reference: 0xff,
-            source_format: 2,
-            intra: false,
-            quantiser: 31,
-            gob_headers: false,
-        };
-        let mut writer = BitWriter::default();
-        header.write(&mut writer);
-        assert_eq!(writer.bits(), 22 + 8 + 13 + 5 + 2);
-        // 22 bits PSC, 8 TR, 10000 010 1 0000, 11111, 00.
-        assert_eq!(writer.octets(), [0, 0, 0x83, 0xfe, 0x0a, 0x1f, 0x00]);
-    }
-
-    #[test]
-    fn quant_rises_when_a_picture_heads_over_its_limit() {
-        let mut steps = Steps::new(10, 1000, 99);
-        assert_eq!(steps.wanted(50, 400), 10);
-        assert_eq!(steps.wanted(50, 900), 12);
-        steps.wanted = 14;
-        assert_eq!(steps.wanted(50, 100), 13);
-        steps.wanted = 31;
-        assert_eq!(steps.wanted(90, 5000), 31);
-        assert_eq!((towards(10, 5), towards(10, 11), towards(1, 0)), (8, 11, 1));
-        assert_eq!(dquant(10, 12), Some(2));
-        assert_eq!(dquant(10, 10), None);
-    }
 
     #[test]
     fn a_still_picture_is_skipped_whole() {

@@ -191,6 +191,38 @@ fn one_that_throttles_for_ever_costs_no_attempt() {
 }
 
 #[test]
+fn no_more_is_under_way_than_the_window_holds() {
+    let (address, seen) = centre(|_| Does::KeepsSilent);
+    let smpp = smpp(&address, "window = 2\ntimeout_seconds = 1\n");
+    let silent = push_when_bound(&smpp, 600);
+    assert!(
+        matches!(silent, Err(NotifyError::Temporary(_))),
+        "{silent:?}"
+    );
+    drop(smpp);
+    let submits = seen
+        .iter()
+        .take_while(|saw| !matches!(saw, Saw::HungUp))
+        .filter(|saw| matches!(saw, Saw::Submit(_)))
+        .count();
+    assert_eq!(submits, 2, "of five segments");
+}
+
+#[test]
+fn no_more_is_submitted_in_a_second_than_was_agreed() {
+    for (more, least) in [("per_second = 10\n", 400), ("", 0)] {
+        let (address, seen) = centre(|_| Does::Answers(0));
+        let smpp = smpp(&address, more);
+        assert_eq!(push_when_bound(&smpp, 1), Ok(()));
+        let started = Instant::now();
+        assert_eq!(push(&smpp, 600), Ok(()));
+        let took = started.elapsed();
+        assert!(took >= Duration::from_millis(least), "{took:?} for five");
+        assert_eq!(submitted(&seen).sm_length(), 8);
+    }
+}
+
+#[test]
 fn refusals_are_told_apart() {
     let mut statuses = [0x0B, 0x45, 0x0000_0400].into_iter();
     let (address, _seen) = centre(move |_| Does::Answers(statuses.next().unwrap()));
