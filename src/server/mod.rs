@@ -45,7 +45,7 @@ use admin::{Panel, Port};
 use fault::Fault;
 use fitter::Engine;
 use metrics::Metrics;
-use reload::Reloader;
+use reload::{Certificates, Reloader};
 use surroundings::System;
 use tls::Served;
 use watch::{WatchedFitter, WatchedNotifier, Watcher};
@@ -105,14 +105,6 @@ pub enum StartError {
     /// Charging records could not be written.
     #[error("charging records: {0}")]
     Cdr(#[from] CdrError),
-    /// A certificate, key or list of authorities could not be used.
-    #[error("{file}: {error}")]
-    Certificate {
-        /// The file.
-        file: String,
-        /// Why not.
-        error: String,
-    },
     /// The system gave no threads.
     #[error("{0}")]
     System(std::io::Error),
@@ -196,8 +188,11 @@ impl Server {
             logs,
             metrics.clone(),
             surroundings.clone(),
-            mm1_tls.clone(),
-            admin_tls.clone(),
+            Certificates {
+                mm1: mm1_tls.clone(),
+                mm4: peers.as_ref().and_then(|peers| peers.served.clone()),
+                admin: admin_tls.clone(),
+            },
         ));
         let stopping = Arc::new(AtomicBool::new(false));
         let (stop, stopped) = channel(false);

@@ -1,16 +1,13 @@
 //! MM4 as the configuration has it.
 
 use std::net::SocketAddr;
-use std::path::Path;
 use std::sync::Arc;
 
-use rustls::pki_types::pem::PemObject;
-use rustls::pki_types::{CertificateDer, PrivateKeyDer};
-use rustls::{RootCertStore, ServerConfig};
 use tokio_rustls::TlsAcceptor;
 
-use super::StartError;
 use super::config::Config;
+use super::tls::{self, Served};
+use super::{StartError, TlsError};
 use crate::mm4::client::{Timeouts, Trust};
 use crate::mm4::{Bounds, Edge, Identity, Intake};
 use crate::relay::Relay;
@@ -21,6 +18,8 @@ pub(super) struct Peers {
     pub(super) listen: SocketAddr,
     /// Who we are for them.
     pub(super) identity: Identity,
+    /// The certificate that they are shown, where there is one.
+    pub(super) served: Option<Arc<Served>>,
     bounds: Bounds,
     tls: Option<TlsAcceptor>,
 }
@@ -33,15 +32,10 @@ impl Peers {
             return Ok(None);
         }
         let gate = mm4.gate(config.terms(String::new()).numbering);
-        let roots = roots(mm4.authorities.as_deref())?;
-        let trust = Trust::new(roots).map_err(|error| StartError::Certificate {
-            file: "TLS".to_owned(),
-            error: error.to_string(),
-        })?;
-        let tls = match (&mm4.certificate, &mm4.key) {
-            (Some(certificate), Some(key)) => Some(acceptor(certificate.get_ref(), key)?),
-            _ => None,
-        };
+        let roots = tls::roots(mm4.authorities.as_deref())?;
+        let trust = Trust::new(roots).map_err(TlsError::Settings)?;
+        let served = mm4.tls().as_ref().map(Served::new).transpose()?;
+        let tls = served.as_ref().map(Served::acceptor).transpose()?;
         Ok(Some(Self {
             listen: mm4.listen,
             identity: Identity {
@@ -51,6 +45,7 @@ impl Peers {
                 timeouts: Timeouts::default(),
             },
             bounds: mm4.bounds(&config.limits),
+            served,
             tls,
         }))
     }
@@ -61,48 +56,4 @@ impl Peers {
         let host = self.identity.host.clone();
         Edge::new(Arc::new(intake), host, self.bounds, self.tls.clone())
     }
-}
-
-fn failed(file: &Path, error: &dyn std::fmt::Display) -> StartError {
-    StartError::Certificate {
-        file: file.display().to_string(),
-        error: error.to_string(),
-    }
-}
-
-fn certificates(file: &Path) -> Result<Vec<CertificateDer<'static>>, StartError> {
-    CertificateDer::pem_file_iter(file)
-        .and_then(Iterator::collect)
-        .map_err(|error| failed(file, &error))
-}
-
-/// Whose certificates are believed: those of a file, or those that browsers believe.
-fn roots(file: Option<&Path>) -> Result<RootCertStore, StartError> {
-    let mut roots = RootCertStore::empty();
-    match file {
-        Some(file) => {
-            for certificate in certificates(file)? {
-                roots
-                    .add(certificate)
-                    .map_err(|error| failed(file, &error))?;
-            }
-        }
-        None => roots.extend(webpki_roots::TLS_SERVER_ROOTS.iter().cloned()),
-    }
-    Ok(roots)
-}
-
-fn acceptor(certificate: &Path, key: &Path) -> Result<TlsAcceptor, StartError> {
-    let chain = certificates(certificate)?;
-    let secret = PrivateKeyDer::from_pem_file(key).map_err(|error| failed(key, &error))?;
-    let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
-    let config = ServerConfig::builder_with_provider(provider)
-        .with_safe_default_protocol_versions()
-        .and_then(|builder| {
-            builder
-                .with_no_client_auth()
-                .with_single_cert(chain, secret)
-        })
-        .map_err(|error| failed(certificate, &error))?;
-    Ok(TlsAcceptor::from(Arc::new(config)))
 }

@@ -18,6 +18,8 @@ const LIVE: &[&str] = &[
     "admin.tokens",
     "admin.tls.",
     "mm1.tls.",
+    "mm4.certificate",
+    "mm4.key",
     "log.level",
     "log.numbers",
     "cdr.rotate_",
@@ -65,8 +67,15 @@ pub(super) struct Reloader {
     logs: Logs,
     metrics: Arc<Metrics>,
     clock: Arc<dyn Surroundings>,
-    mm1: Option<Arc<Served>>,
-    admin: Option<Arc<Served>>,
+    certificates: Certificates,
+}
+
+/// The certificates in use, by interface.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Certificates {
+    pub(super) mm1: Option<Arc<Served>>,
+    pub(super) mm4: Option<Arc<Served>>,
+    pub(super) admin: Option<Arc<Served>>,
 }
 
 impl Reloader {
@@ -75,8 +84,7 @@ impl Reloader {
         logs: Logs,
         metrics: Arc<Metrics>,
         clock: Arc<dyn Surroundings>,
-        mm1: Option<Arc<Served>>,
-        admin: Option<Arc<Served>>,
+        certificates: Certificates,
     ) -> Self {
         metrics.loaded_at(clock.now());
         Self {
@@ -86,8 +94,7 @@ impl Reloader {
             logs,
             metrics,
             clock,
-            mm1,
-            admin,
+            certificates,
         }
     }
 
@@ -140,8 +147,9 @@ impl Reloader {
         };
         // Certificates first: they alone can still fail. They are read also where their names are
         // the same, because that is how they are renewed.
-        tls(&self.mm1, &config.mm1.tls)?;
-        tls(&self.admin, &config.admin.tls)?;
+        tls(&self.certificates.mm1, &config.mm1.tls)?;
+        tls(&self.certificates.mm4, &config.mm4.tls())?;
+        tls(&self.certificates.admin, &config.admin.tls)?;
         self.logs.set(config.log);
         let applied = |key: &str| self.applies(key);
         let changed = self
@@ -172,10 +180,16 @@ impl Reloader {
     /// Whether a key counts as soon as it is read.
     fn applies(&self, key: &str) -> bool {
         // TLS is there from the start or not at all.
-        if key.starts_with("mm1.tls.") && self.mm1.is_none()
-            || key.starts_with("admin.tls.") && self.admin.is_none()
-        {
-            return false;
+        let Certificates { mm1, mm4, admin } = &self.certificates;
+        for (start, served) in [
+            ("mm1.tls.", mm1),
+            ("mm4.certificate", mm4),
+            ("mm4.key", mm4),
+            ("admin.tls.", admin),
+        ] {
+            if key.starts_with(start) {
+                return served.is_some();
+            }
         }
         LIVE.iter().any(|live| key.starts_with(live))
     }
@@ -211,7 +225,13 @@ mod tests {
         fn reloader(&self, metrics: &Arc<Metrics>) -> Reloader {
             let config = Config::from_file(&self.0).unwrap();
             let clock = Arc::new(System::clock());
-            Reloader::new(&config, Logs::none(), metrics.clone(), clock, None, None)
+            Reloader::new(
+                &config,
+                Logs::none(),
+                metrics.clone(),
+                clock,
+                Certificates::default(),
+            )
         }
     }
 
@@ -270,7 +290,13 @@ mod tests {
         let config = Config::from_toml("").unwrap();
         let clock = Arc::new(System::clock());
         let metrics = Arc::new(Metrics::new());
-        let reloader = Reloader::new(&config, Logs::none(), metrics, clock, None, None);
+        let reloader = Reloader::new(
+            &config,
+            Logs::none(),
+            metrics,
+            clock,
+            Certificates::default(),
+        );
         assert_eq!(reloader.reload(), Err(ReloadError::NoFile));
     }
 }

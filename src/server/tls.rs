@@ -91,8 +91,22 @@ impl ResolvesServerCert for Served {
 /// # Errors
 /// Where the file cannot be read or holds no certificate.
 pub fn client(roots: Option<&Path>) -> Result<Arc<ClientConfig>, TlsError> {
+    let store = self::roots(roots)?;
+    let config = ClientConfig::builder_with_provider(provider())
+        .with_safe_default_protocol_versions()
+        .map_err(TlsError::Settings)?
+        .with_root_certificates(store)
+        .with_no_client_auth();
+    Ok(Arc::new(config))
+}
+
+/// Whose certificates are believed: those of a PEM file, or without one those that browsers know.
+///
+/// # Errors
+/// Where the file cannot be read or holds no certificate.
+pub fn roots(file: Option<&Path>) -> Result<RootCertStore, TlsError> {
     let mut store = RootCertStore::empty();
-    match roots {
+    match file {
         Some(path) => {
             for certificate in certificates(path)? {
                 store
@@ -105,12 +119,7 @@ pub fn client(roots: Option<&Path>) -> Result<Arc<ClientConfig>, TlsError> {
         }
         None => store.extend(webpki_roots::TLS_SERVER_ROOTS.iter().cloned()),
     }
-    let config = ClientConfig::builder_with_provider(provider())
-        .with_safe_default_protocol_versions()
-        .map_err(TlsError::Settings)?
-        .with_root_certificates(store)
-        .with_no_client_auth();
-    Ok(Arc::new(config))
+    Ok(store)
 }
 
 fn provider() -> Arc<CryptoProvider> {

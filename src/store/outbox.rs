@@ -85,6 +85,8 @@ pub struct Record {
 pub enum RecordKind {
     /// A message was taken over.
     Submission,
+    /// A message was taken over from a peer.
+    Receipt,
     /// A recipient has the message.
     Delivery,
     /// A recipient will not get the message any more.
@@ -99,8 +101,9 @@ pub enum RecordKind {
 
 impl RecordKind {
     /// Every kind.
-    pub const ALL: [Self; 6] = [
+    pub const ALL: [Self; 7] = [
         Self::Submission,
+        Self::Receipt,
         Self::Delivery,
         Self::Deletion,
         Self::Forward,
@@ -113,6 +116,7 @@ impl RecordKind {
     pub const fn name(self) -> &'static str {
         match self {
             Self::Submission => "mMO1SRecord",
+            Self::Receipt => "mMR4FRecord",
             Self::Delivery => "mMR1AFRecord",
             Self::Deletion => "mMRMDRecord",
             Self::Forward => "mMO4FRqRecord",
@@ -129,6 +133,7 @@ impl RecordKind {
             Self::Forward => 31,
             Self::DeliveryReport => 34,
             Self::ReadReport => 36,
+            Self::Receipt => 38,
             Self::Delivery => 42,
             Self::Deletion => 48,
         }

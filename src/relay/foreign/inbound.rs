@@ -5,7 +5,7 @@ use bytes::Bytes;
 
 use super::super::delivery::Outcome;
 use super::super::retrieve::number;
-use super::super::{Addressee, Relay, seconds};
+use super::super::{Addressee, Happening, Interface, Relay, seconds};
 use super::step::Event;
 use super::{
     Inbound, MmStatus, Note, PeerRefusal, PeerReport, PeerResponse, ReadStatus, Request,
@@ -46,6 +46,25 @@ impl Relay {
     /// # Errors
     /// Whether the peer should bring it again.
     pub fn accept_from_peer(&self, inbound: &Inbound) -> Result<String, PeerRefusal> {
+        let taken = self.take_from_peer(inbound);
+        let (message_id, result, why) = match &taken {
+            Ok(id) => (Some(id.as_str()), "ok", None),
+            Err(PeerRefusal::Temporary(why)) => (None, "transient-failure", Some(why.as_str())),
+            Err(PeerRefusal::Permanent(why)) => (None, "permanent-failure", Some(why.as_str())),
+        };
+        let parts = inbound.message.body.parts.iter();
+        self.watch.happened(&Happening::Submitted {
+            interface: Interface::Mm4,
+            message_id,
+            sender: Some(&inbound.from),
+            octets: parts.map(|part| part.data.len()).sum(),
+            result,
+            why,
+        });
+        taken
+    }
+
+    fn take_from_peer(&self, inbound: &Inbound) -> Result<String, PeerRefusal> {
         let permanent = |text: String| Err(PeerRefusal::Permanent(text));
         let temporary = |error: String| PeerRefusal::Temporary(error);
         if inbound.recipients.is_empty() {

@@ -131,6 +131,14 @@ impl Default for Mm4 {
 type Mistake = (usize, String);
 
 impl Mm4 {
+    /// The certificate that peers are shown, where there is one.
+    pub(in crate::server) fn tls(&self) -> Option<super::Tls> {
+        Some(super::Tls {
+            certificate: self.certificate.as_ref()?.get_ref().clone(),
+            key: self.key.clone()?,
+        })
+    }
+
     /// Looks for what is wrong between values that are sound by themselves.
     ///
     /// # Errors

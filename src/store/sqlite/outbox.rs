@@ -110,6 +110,10 @@ impl Outbox for SqliteStore {
 
 /// Records that a message was taken over.
 pub(super) fn submitted(connection: &Connection, s: &Submission) -> rusqlite::Result<()> {
+    let kind = match s.origin {
+        Some(_) => RecordKind::Receipt,
+        None => RecordKind::Submission,
+    };
     let recipients: Vec<&str> = s.recipients.iter().map(|r| r.address.as_str()).collect();
     let sql = format!(
         "INSERT INTO charging (kind, at, {COLUMNS}) \
@@ -118,7 +122,7 @@ pub(super) fn submitted(connection: &Connection, s: &Submission) -> rusqlite::Re
     connection
         .prepare_cached(&sql)?
         .execute(params![
-            RecordKind::Submission.number(),
+            kind.number(),
             s.accepted_at,
             s.id,
             s.sender,
