@@ -233,7 +233,8 @@ mod tests {
         for number in 0..30_u32 {
             let busy = if number < 22 { 0 } else { 37 * number };
             let y = (0..176 * 144_u32)
-                .map(|at| ((at % 176 * 3 + at / 176 * 5 + busy * (at % 7)) % 220 + 16) as u8)
+                .map(|at| (at % 176 * 3 + at / 176 * 5 + busy * (at % 7)) % 220 + 16)
+                .map(|luma| u8::try_from(luma).unwrap())
                 .collect();
             let planes = Planes {
                 size,
