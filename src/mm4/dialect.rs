@@ -162,6 +162,21 @@ mod tests {
     }
 
     #[test]
+    fn a_subscriber_has_the_domain_of_his_network_unless_he_has_one() {
+        let shown = |address, domain| Mailbox::subscriber(address, domain).map(|m| m.to_string());
+        assert_eq!(
+            shown("+123/TYPE=PLMN", "a.example").as_deref(),
+            Some("+123/TYPE=PLMN@a.example")
+        );
+        assert_eq!(
+            shown("x@b.example", "a.example").as_deref(),
+            Some("x@b.example")
+        );
+        assert_eq!(shown("+123\r\nX: y", "a.example"), None);
+        assert_eq!(shown("+123", "a b"), None);
+    }
+
+    #[test]
     fn nothing_but_an_address_goes_into_the_envelope() {
         for text in [
             "+123/TYPE=PLMN@mms.mnc001.mcc262.gprs",

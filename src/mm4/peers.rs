@@ -320,6 +320,17 @@ pub(super) mod tests {
     }
 
     #[test]
+    fn the_system_has_an_address_at_the_domain_we_write() {
+        let gate = gate();
+        let system = gate.system().unwrap();
+        assert_eq!(system.as_str(), "system-user@mms.example");
+        assert_eq!(gate.recipient(system.as_str()), Ok(Recipient::System));
+        assert!(gate.is_ours("OKLIK.example") && !gate.is_ours("example"));
+        assert_eq!(gate.named("east").unwrap().domain, "east.example");
+        assert!(gate.named("west").is_none());
+    }
+
+    #[test]
     fn hosts_are_names_or_addresses() {
         let shown = |text: &str| text.parse::<Host>().map(|host| host.to_string());
         assert_eq!(shown("a.example").unwrap(), "a.example:25");

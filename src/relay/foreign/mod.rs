@@ -402,6 +402,35 @@ mod name_tests {
     use super::*;
 
     #[test]
+    fn a_note_in_the_store_of_today_is_read_tomorrow() {
+        let stored = r#"{"Delivery":{"transaction_id":"t","message_id":"\"m\"",
+            "from":"+1","to":"+2","date":5,"status":"Retrieved","for_user":true}}"#;
+        let note: Note = serde_json::from_str(stored).unwrap();
+        let Note::Delivery {
+            message_id, status, ..
+        } = &note
+        else {
+            panic!("{note:?}");
+        };
+        assert_eq!(
+            (message_id.as_str(), *status),
+            ("\"m\"", MmStatus::Retrieved)
+        );
+        let again = serde_json::to_string(&note).unwrap();
+        assert_eq!(serde_json::from_str::<Note>(&again).unwrap(), note);
+    }
+
+    #[test]
+    fn a_peer_that_says_an_end_means_the_same_as_our_phones() {
+        for status in MmStatus::ALL {
+            match status.outcome() {
+                Some(outcome) => assert_eq!(MmStatus::from(outcome), status),
+                None => assert!(matches!(status, MmStatus::Deferred | MmStatus::Forwarded)),
+            }
+        }
+    }
+
+    #[test]
     fn names_lead_back_to_their_values() {
         for status in RequestStatus::ALL {
             assert_eq!(RequestStatus::from_name(status.name()), status);

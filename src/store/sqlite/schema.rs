@@ -184,6 +184,32 @@ mod tests {
     }
 
     #[test]
+    fn what_an_older_program_wrote_is_kept() {
+        let mut connection = Connection::open_in_memory().unwrap();
+        connection.execute_batch(VERSION_1).unwrap();
+        connection.pragma_update(None, "user_version", 1).unwrap();
+        connection
+            .execute_batch(
+                "INSERT INTO messages VALUES ('m', 's', 't', x'00', 1, 2, 1, 0, 1, 128, 9, NULL, 1, 1, \
+                 NULL);
+                 INSERT INTO recipients VALUES (1, 'm', 'r', 0, 'k', x'01', 'u', 'queued', 0, 5, 0);
+                 INSERT INTO reports VALUES (1, 'm', 'r', x'02', 6, 9, 0, 0);",
+            )
+            .unwrap();
+        migrate(&mut connection).unwrap();
+        let none: i64 = connection
+            .query_row(
+                "SELECT count(*) FROM messages m JOIN recipients r ON r.message_id = m.id \
+                 JOIN reports p ON p.message_id = m.id \
+                 WHERE m.origin_peer IS NULL AND r.peer IS NULL AND p.peer IS NULL",
+                [],
+                |row| row.get(0),
+            )
+            .unwrap();
+        assert_eq!(none, 1, "all of it is for subscribers of ours");
+    }
+
+    #[test]
     fn a_store_of_a_later_program_is_left_alone() {
         let mut connection = Connection::open_in_memory().unwrap();
         migrate(&mut connection).unwrap();

@@ -71,16 +71,16 @@ where
         return Ok(first);
     }
     let mut second = Encoder::guided(config.clone(), Some(encoder))?;
-    let corrected = all(&mut second, frames())?;
+    let corrected = all(&mut second, frames());
     let summary = second.summary();
-    // The first pass stays where it shows more pictures.
-    if summary.left_out > first.summary.left_out {
-        return Ok(Fitted { passes: 2, ..first });
-    }
-    Ok(Fitted {
-        pictures: corrected,
-        summary,
-        passes: 2,
+    Ok(match corrected {
+        Ok(pictures) if summary.left_out <= first.summary.left_out => Fitted {
+            pictures,
+            summary,
+            passes: 2,
+        },
+        // The first pass stays where it shows more pictures.
+        _ => Fitted { passes: 2, ..first },
     })
 }
 
