@@ -139,3 +139,27 @@ impl RecordKind {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_kind_has_a_number_and_a_name_of_its_own() {
+        let mut numbers = RecordKind::ALL.map(RecordKind::number).to_vec();
+        let mut names = RecordKind::ALL.map(RecordKind::name).to_vec();
+        numbers.sort_unstable();
+        numbers.dedup();
+        names.sort_unstable();
+        names.dedup();
+        assert_eq!((numbers.len(), names.len()), (7, 7));
+    }
+
+    #[test]
+    fn a_kind_goes_by_the_number_of_the_standard() {
+        // TS 32.298, CallEventRecordType.
+        assert_eq!(RecordKind::Submission.number(), 30);
+        assert_eq!(RecordKind::Receipt.number(), 38);
+        assert_eq!(RecordKind::Deletion.number(), 48);
+    }
+}

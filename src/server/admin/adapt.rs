@@ -198,3 +198,22 @@ fn profile(error: ProfileError) -> ApiError {
         _ => ApiError::bad(error.to_string()),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_name_is_no_path() {
+        assert_eq!(clean("photo.jpg").unwrap(), "photo.jpg");
+        for name in ["", "../x", "a/b", "a\\b", "a\0b"] {
+            assert!(clean(name).is_err(), "{name:?}");
+        }
+    }
+
+    #[test]
+    fn a_name_has_its_bound() {
+        assert!(clean(&"é".repeat(128)).is_ok());
+        assert!(clean(&"é".repeat(129)).is_err());
+    }
+}

@@ -129,3 +129,32 @@ fn device(call: &Call<'_>, row: &DeviceRow) -> Value {
         "device": known,
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn kept(name: &str, value: &str) -> Option<Vec<(String, String)>> {
+        checked([(name.to_owned(), value.to_owned())].into()).ok()
+    }
+
+    #[test]
+    fn a_header_is_one_line_and_its_name_is_small() {
+        let found = kept("User-Agent", "Nokia6100/1.0").unwrap();
+        assert_eq!(found[0].0, "user-agent");
+        for (name, value) in [("", "a"), ("a b", "c"), ("a", "b\nc: d"), ("a:", "b")] {
+            assert!(kept(name, value).is_none(), "{name:?} {value:?}");
+        }
+    }
+
+    #[test]
+    fn a_header_has_its_bound() {
+        assert!(kept("a", &"b".repeat(4096)).is_some());
+        assert!(kept("a", &"b".repeat(4097)).is_none());
+    }
+
+    #[test]
+    fn a_device_stands_for_its_profile() {
+        assert!(profile_of("no-such-phone").is_err());
+    }
+}

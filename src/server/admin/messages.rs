@@ -203,3 +203,35 @@ pub(super) fn recipient(row: &RecipientRow, due_at: Option<Millis>) -> Value {
         "due_at": due_at.map(moment),
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_place_of_a_page_is_read_as_it_was_given() {
+        let place = cursor("1700000000000-ab01").unwrap();
+        assert_eq!(
+            (place.accepted_at, place.id.as_str()),
+            (1_700_000_000_000, "ab01")
+        );
+        for text in ["", "ab01", "x-ab01", "1700000000000"] {
+            assert!(cursor(text).is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_state_goes_by_its_name() {
+        let query = |text| Query::parse(text, &["state"]).unwrap();
+        let retrieved = state(&query("state=retrieved")).unwrap();
+        assert_eq!(retrieved, Some(DeliveryState::Retrieved));
+        assert_eq!(state(&query("")).unwrap(), None);
+        assert!(state(&query("state=Retrieved")).is_err());
+    }
+
+    #[test]
+    fn an_address_is_shown_without_its_type() {
+        assert_eq!(plain("+15550001111/TYPE=PLMN"), "+15550001111");
+        assert_eq!(plain("a@example.com"), "a@example.com");
+    }
+}

@@ -174,3 +174,37 @@ impl Default for Cdr {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::Config;
+    use super::*;
+
+    #[test]
+    fn an_operator_may_more_than_a_viewer() {
+        assert!(AdminRole::Operator > AdminRole::Viewer);
+    }
+
+    #[test]
+    fn a_certificate_has_a_key() {
+        let text = "[mm1]\ntls = { certificate = \"a.pem\" }";
+        let error = Config::from_toml(text).unwrap_err();
+        assert!(error.message.contains("key"), "{error}");
+    }
+
+    #[test]
+    fn with_a_token_others_may_reach_the_port() {
+        let hash = "ab".repeat(32);
+        let token = format!("[[admin.tokens]]\nname=\"a\"\nrole=\"viewer\"\nsha256=\"{hash}\"\n");
+        let listen = "[admin]\nlisten = \"0.0.0.0:8003\"\n";
+        assert!(Config::from_toml(listen).is_err());
+        assert!(Config::from_toml(&(token + listen)).is_ok());
+    }
+
+    #[test]
+    fn nothing_is_recorded_and_numbers_are_masked_unless_somebody_says_so() {
+        let config = Config::from_toml("").unwrap();
+        assert_eq!(config.cdr.folder, None);
+        assert_eq!(config.log.numbers, LogNumbers::Masked);
+    }
+}

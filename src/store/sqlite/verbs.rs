@@ -538,13 +538,16 @@ fn settle_report(connection: &Connection, change: &ReportChange) -> Result<(), S
     event(connection, &change.event).map_err(database)
 }
 
-/// Deletes some of what is kept no longer: the messages whose bodies went, each with the row of its
-/// body if it was in one, and how many messages were forgotten.
+/// Messages whose bodies went, each with the row of its body if it was in one, and how many messages
+/// were forgotten.
+type Purged = (Vec<(String, Option<i64>)>, usize);
+
+/// Deletes some of what is kept no longer.
 fn purge(
     connection: &Connection,
     closed_before: Millis,
     forget_before: Millis,
-) -> Result<(Vec<(String, Option<i64>)>, usize), StoreError> {
+) -> Result<Purged, StoreError> {
     let purged = (|| {
         let gone = connection
             .prepare_cached(
