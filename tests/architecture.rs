@@ -96,7 +96,7 @@ const GENERATED: &[&str] = &[];
 const LONGEST_FILE: usize = 1_000;
 const P90_FILE: usize = 600;
 const MEDIAN_FILE: usize = 300;
-const LINES_PER_TEST: usize = 105;
+const LINES_PER_TEST: usize = 100;
 
 #[test]
 fn every_arrow_points_down() {

@@ -101,7 +101,8 @@ impl fmt::Display for Mailbox {
     }
 }
 
-/// Whether a text is a domain name: letters, digits, hyphens and dots.
+/// Whether a text is a domain name: letters, digits, dots, and hyphens inside (RFC 1123 section
+/// 2.1), as well as the underscores that networks have in theirs.
 #[must_use]
 pub fn is_domain(text: &str) -> bool {
     !text.is_empty()
@@ -109,6 +110,8 @@ pub fn is_domain(text: &str) -> bool {
         && text.split('.').all(|label| {
             !label.is_empty()
                 && label.len() <= 63
+                && !label.starts_with('-')
+                && !label.ends_with('-')
                 && label
                     .bytes()
                     .all(|octet| octet.is_ascii_alphanumeric() || matches!(octet, b'-' | b'_'))

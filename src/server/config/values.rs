@@ -312,3 +312,132 @@ impl std::fmt::Debug for Token {
         f.write_str("Token(…)")
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::fmt::Debug;
+
+    use serde::de::DeserializeOwned;
+
+    use super::*;
+
+    #[derive(Deserialize)]
+    struct Table<T> {
+        value: T,
+    }
+
+    fn read<T: DeserializeOwned>(raw: &str) -> Result<T, String> {
+        toml::from_str::<Table<T>>(&format!("value = {raw}"))
+            .map(|table| table.value)
+            .map_err(|error| error.message().to_owned())
+    }
+
+    /// What of `good` is refused and what of `bad` is not: nothing.
+    fn sorts<T: DeserializeOwned>(good: &[&str], bad: &[&str]) {
+        for raw in good {
+            assert!(read::<T>(&format!("{raw:?}")).is_ok(), "{raw:?}");
+        }
+        for raw in bad {
+            assert!(read::<T>(&format!("{raw:?}")).is_err(), "{raw:?}");
+        }
+    }
+
+    fn shown<T: DeserializeOwned + Debug>(raw: &str) -> String {
+        format!("{:?}", read::<T>(raw).ok().unwrap())
+    }
+
+    #[test]
+    fn a_count_is_at_least_one_and_never_overflows_a_time() {
+        assert!(read::<Count>("0").is_err_and(|why| why.contains("too little")));
+        assert!(read::<Count>("-1").is_err());
+        let most = read::<Count>("4294967295").ok().unwrap();
+        assert_eq!(most.times(Millis::MAX), Millis::MAX);
+        assert_eq!(read::<Count>("3").ok().unwrap().times(1_000), 3_000);
+    }
+
+    #[test]
+    fn a_url_that_phones_are_told_ends_in_no_slash_and_holds_no_question() {
+        assert_eq!(
+            shown::<BaseUrl>("\"http://mms.example/x//\""),
+            "\"http://mms.example/x\""
+        );
+        let bad = [
+            "",
+            "http://",
+            "ftp://a",
+            "mms.example",
+            "http://a b",
+            "http://a?b",
+            "http://a#b",
+        ];
+        sorts::<BaseUrl>(&["https://mms.example:8443/in"], &bad);
+    }
+
+    #[test]
+    fn a_header_has_one_spelling_and_cannot_break_a_line() {
+        assert_eq!(shown::<HeaderName>("\"X-MSISDN\""), "\"x-msisdn\"");
+        sorts::<HeaderName>(&["x_up_subno"], &["", "a b", "a:", "a\r\nb"]);
+    }
+
+    #[test]
+    fn numbers_are_whole_ones_and_prefixes_begin_with_a_plus() {
+        sorts::<Number>(
+            &["+15550001111"],
+            &["", "15550001111", "+1555", "a@b.example"],
+        );
+        sorts::<Prefix>(&["+4", "+447700"], &["", "+", "447700", "+44 77", "+44x"]);
+        sorts::<Country>(&["49", "+1", "353"], &["", "+", "049", "1234", "de"]);
+    }
+
+    #[test]
+    fn a_token_is_long_and_is_not_shown() {
+        let token = "\"0123456789abcdef\"";
+        assert_eq!(shown::<Token>(token), "Token(…)");
+        sorts::<Token>(&[], &["", "0123456789abcde", "0123456789abcde-"]);
+        let written = toml::Value::try_from(read::<Token>(token).ok().unwrap()).unwrap();
+        assert_eq!(written.as_str(), Some("01…"));
+    }
+
+    #[test]
+    fn a_hash_has_64_digits_and_is_not_shown() {
+        let hash = format!("\"{}\"", "0aF1".repeat(16));
+        assert_eq!(shown::<Hash>(&hash), "Hash(…)");
+        let octets = read::<Hash>(&hash).ok().unwrap();
+        assert_eq!(octets.as_bytes().first_chunk(), Some(&[0x0A, 0xF1]));
+        let (short, long, odd) = ("a".repeat(63), "a".repeat(65), "g".repeat(64));
+        sorts::<Hash>(&[], &["", &short, &long, &odd, &"é".repeat(32)]);
+    }
+
+    #[test]
+    fn names_of_peers_and_networks_are_plain() {
+        let (longest, longer) = ("p".repeat(40), "p".repeat(41));
+        sorts::<PeerName>(&["hub-1", &longest], &["", "a b", "a.b", &longer]);
+        sorts::<PlmnCode>(&["262-01"], &["", "26201x", "262"]);
+        sorts::<Domain>(&["mms.mnc001.mcc262.gprs"], &["", "a b", "-", "a@b"]);
+        assert_eq!(shown::<Domain>("\"MMS.Example\""), "\"mms.example\"");
+    }
+
+    #[test]
+    fn a_label_is_one_line_of_some_length() {
+        let (longest, longer) = ("é".repeat(64), "é".repeat(65));
+        sorts::<Label>(&["Night shift", &longest], &["", " a", "a\tb", &longer]);
+    }
+
+    #[test]
+    fn a_command_has_a_program_and_a_device_is_one_that_we_know() {
+        assert!(read::<CommandLine>("[]").is_err());
+        assert!(read::<CommandLine>("[\"\"]").is_err());
+        let command = read::<CommandLine>("[\"/bin/push\", \"-v\"]").ok().unwrap();
+        assert_eq!(command.as_slice().len(), 2);
+        assert_eq!(DeviceId::default().as_str(), "safe");
+        sorts::<DeviceId>(&["safe", "nokia-6100"], &["", "no-such-phone"]);
+    }
+
+    #[test]
+    fn a_range_is_a_network_with_its_bits() {
+        sorts::<Range>(
+            &["10.0.0.0/8", "2001:db8::/32", "192.0.2.1"],
+            &["", "10.0.0.0/33", "host"],
+        );
+    }
+}
