@@ -327,6 +327,28 @@ impl Courier {
         }
     }
 
+    /// Sends a report on a message of the peer's: its transaction and message, from a recipient
+    /// here to its sender there.
+    fn report(
+        &self,
+        (transaction_id, message_id): (&str, &str),
+        (from, to): (&str, &str),
+        date: u64,
+        content: Content,
+    ) -> Result<Handed, ForwardError> {
+        let envelope = Envelope {
+            transaction_id: transaction(transaction_id)?,
+            message_id: Id::parse(message_id),
+            system: self.system(),
+            ack: self.peer.ack,
+            date: Some(date),
+            received: 0,
+            content,
+        };
+        let mail_id = format!("{transaction_id}.{}", now());
+        self.post(&envelope, self.ours(from), self.theirs(to), &mail_id)
+    }
+
     /// Writes an envelope and sends it.
     fn post(
         &self,
@@ -417,10 +439,6 @@ impl Forwarder for Courier {
     }
 
     fn tell(&self, _: &str, note: &Note) -> Result<Handed, ForwardError> {
-        let id = |text: &str| {
-            let wrong = || ForwardError::Permanent("the transaction id is none".to_owned());
-            Id::parse(text).ok_or_else(wrong)
-        };
         match note {
             Note::Response {
                 to,
@@ -437,7 +455,7 @@ impl Forwarder for Courier {
                     recipients: recipients.clone(),
                 };
                 let envelope = Envelope {
-                    transaction_id: id(transaction_id)?,
+                    transaction_id: transaction(transaction_id)?,
                     message_id: Id::parse(message_id),
                     system: None,
                     ack: false,
@@ -478,17 +496,7 @@ impl Forwarder for Courier {
                     text: None,
                     for_user: Some(*for_user),
                 });
-                let envelope = Envelope {
-                    transaction_id: id(transaction_id)?,
-                    message_id: Id::parse(message_id),
-                    system: self.system(),
-                    ack: self.peer.ack,
-                    date: Some(*date),
-                    received: 0,
-                    content,
-                };
-                let mail_id = format!("{transaction_id}.{}", now());
-                self.post(&envelope, self.ours(from), self.theirs(to), &mail_id)
+                self.report((transaction_id, message_id), (from, to), *date, content)
             }
             Note::Read {
                 transaction_id,
@@ -503,17 +511,7 @@ impl Forwarder for Courier {
                     status: *status,
                     text: None,
                 });
-                let envelope = Envelope {
-                    transaction_id: id(transaction_id)?,
-                    message_id: Id::parse(message_id),
-                    system: self.system(),
-                    ack: self.peer.ack,
-                    date: Some(*date),
-                    received: 0,
-                    content,
-                };
-                let mail_id = format!("{transaction_id}.{}", now());
-                self.post(&envelope, self.ours(from), self.theirs(to), &mail_id)
+                self.report((transaction_id, message_id), (from, to), *date, content)
             }
         }
     }
@@ -558,6 +556,11 @@ fn digest(transaction_id: &str, now: u64) -> String {
         .take(8)
         .map(|octet| format!("{octet:02x}"))
         .collect()
+}
+
+fn transaction(id: &str) -> Result<Id, ForwardError> {
+    let wrong = || ForwardError::Permanent("the transaction id is none".to_owned());
+    Id::parse(id).ok_or_else(wrong)
 }
 
 #[cfg(test)]

@@ -183,12 +183,16 @@ fn again(terms: &Terms) -> Millis {
 }
 
 fn end(progress: Progress, state: DeliveryState, outcome: Outcome) -> (Progress, Option<Effect>) {
-    let next = Progress {
+    (settled(progress, state), Some(Effect::Report(outcome)))
+}
+
+/// A recipient for whom nothing is due any more.
+pub(super) fn settled(progress: Progress, state: DeliveryState) -> Progress {
+    Progress {
         state,
         due_at: None,
         ..progress
-    };
-    (next, Some(Effect::Report(outcome)))
+    }
 }
 
 #[cfg(test)]

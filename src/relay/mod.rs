@@ -458,11 +458,30 @@ impl Relay {
         if next == progress {
             return (None, effect);
         }
-        let report = match effect {
-            Some(Effect::Report(outcome)) => self.delivery_report(message, recipient, outcome),
+        let outcome = match effect {
+            Some(Effect::Report(outcome)) => Some(outcome),
             _ => None,
         };
-        let change = store::Change {
+        let what = match next.state {
+            DeliveryState::Expired | DeliveryState::Indeterminate => next.state.name(),
+            _ => what,
+        };
+        let change = self.changed(message, recipient, next, outcome, (what, detail));
+        (Some(change), effect)
+    }
+
+    /// What is written down of a recipient's step to `next`: the event, in a word and a detail, and
+    /// the report that the outcome asks for.
+    fn changed(
+        &self,
+        message: &store::MessageRow,
+        recipient: &RecipientRow,
+        next: Progress,
+        outcome: Option<delivery::Outcome>,
+        (what, detail): (&str, String),
+    ) -> store::Change {
+        let report = outcome.and_then(|outcome| self.delivery_report(message, recipient, outcome));
+        store::Change {
             recipient: recipient.id,
             fence: recipient.fence,
             state: next.state,
@@ -471,17 +490,12 @@ impl Relay {
             event: store::Event {
                 message_id: message.id.clone(),
                 recipient: Some(recipient.id),
-                at: now,
-                what: match next.state {
-                    DeliveryState::Expired | DeliveryState::Indeterminate => next.state.name(),
-                    _ => what,
-                }
-                .to_owned(),
+                at: self.surroundings.now(),
+                what: what.to_owned(),
                 detail,
             },
             reports: report.into_iter().collect(),
-        };
-        (Some(change), effect)
+        }
     }
 
     /// Tells whoever watches of a step of a recipient.

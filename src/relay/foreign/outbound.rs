@@ -193,29 +193,16 @@ impl Relay {
         if next == progress {
             return Ok(effect);
         }
-        let report = match effect {
-            Some(Effect::Report(outcome)) => self.delivery_report(message, recipient, outcome),
+        let outcome = match effect {
+            Some(Effect::Report(outcome)) => Some(outcome),
             _ => None,
         };
         let what = match event {
             Event::Due => next.state.name(),
             _ => what,
         };
-        let change = store::Change {
-            recipient: recipient.id,
-            fence: recipient.fence,
-            state: next.state,
-            attempts: next.attempts,
-            due_at: next.due_at,
-            event: store::Event {
-                message_id: message.id.clone(),
-                recipient: Some(recipient.id),
-                at: now,
-                what: what.to_owned(),
-                detail: detail.to_owned(),
-            },
-            reports: report.into_iter().collect(),
-        };
+        let said = (what, detail.to_owned());
+        let change = self.changed(message, recipient, next, outcome, said);
         self.store.settle(&change)?;
         self.tell_step(message, recipient, &change);
         if matches!(effect, Some(Effect::Report(_))) {

@@ -1,6 +1,6 @@
 //! How a foreign recipient of a message comes to his end: a pure function of state and event.
 
-use super::super::delivery::{Outcome, Progress};
+use super::super::delivery::{Outcome, Progress, settled};
 use crate::store::{DeliveryState, Millis};
 
 /// What happens to a foreign recipient.
@@ -60,7 +60,7 @@ pub(in crate::relay) fn step(
         (S::Queued | S::Sent | S::Forwarded, Event::Reported(outcome)) => end(progress, outcome),
         (state, _) if state.is_final() => (progress, None),
         (_, Event::Refused(outcome)) => end(progress, outcome),
-        (_, Event::Confirmed) => (forwarded(progress), None),
+        (_, Event::Confirmed) => (settled(progress, S::Forwarded), None),
         // The peer had it and never said so: nobody can tell.
         (S::Sent, Event::Due)
             if terms.now >= terms.expires_at || progress.attempts >= terms.sendings =>
@@ -88,7 +88,7 @@ pub(in crate::relay) fn step(
                 };
                 (next, None)
             } else {
-                (forwarded(next), None)
+                (settled(next, S::Forwarded), None)
             }
         }
         (_, Event::Failed) => {
@@ -104,14 +104,6 @@ pub(in crate::relay) fn step(
     }
 }
 
-fn forwarded(progress: Progress) -> Progress {
-    Progress {
-        state: DeliveryState::Forwarded,
-        due_at: None,
-        ..progress
-    }
-}
-
 fn end(progress: Progress, outcome: Outcome) -> (Progress, Option<Effect>) {
     use DeliveryState as S;
     let state = match outcome {
@@ -122,12 +114,7 @@ fn end(progress: Progress, outcome: Outcome) -> (Progress, Option<Effect>) {
         Outcome::Indeterminate => S::Indeterminate,
         Outcome::Unreachable => S::Unreachable,
     };
-    let next = Progress {
-        state,
-        due_at: None,
-        ..progress
-    };
-    (next, Some(Effect::Report(outcome)))
+    (settled(progress, state), Some(Effect::Report(outcome)))
 }
 
 #[cfg(test)]
