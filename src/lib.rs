@@ -17,12 +17,15 @@
 //! * [`adapt`] — the decision: a pure plan, its execution and the report.
 //! * [`limits`] — every bound on untrusted input, in one documented type.
 //!
-//! None of these four knows a socket, a file or a clock; the command line (`cli`) does.
+//! None of these knows a socket, a file or a clock. Around them stands the service centre: [`store`]
+//! keeps, [`relay`] decides when, [`mm1`] and [`mm4`] speak with phones and peers (and [`listen`] for
+//! both), [`server`] wires all of it, and the command line (`cli`) starts it.
 
 pub mod adapt;
 pub mod cli;
 pub mod dimensions;
 pub mod limits;
+pub mod listen;
 pub mod media;
 pub mod mm1;
 pub mod mm4;

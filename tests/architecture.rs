@@ -33,8 +33,9 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("adapt", &["mms", "profile", "media"]),
     ("store", &["mms"]),
     ("relay", &["store", "adapt", "mms"]),
-    ("mm1", &["relay", "mms", "profile"]),
-    ("mm4", &["relay", "mms", "profile"]),
+    ("listen", &[]),
+    ("mm1", &["listen", "relay", "mms", "profile"]),
+    ("mm4", &["listen", "relay", "mms", "profile"]),
     ("mm7", &["relay", "mms", "profile"]),
     ("batch", &["adapt", "mms"]),
     (

@@ -1,9 +1,7 @@
 //! The accept loop.
 
-use std::collections::HashMap;
-use std::net::{IpAddr, SocketAddr};
-use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
+use std::net::SocketAddr;
+use std::sync::Arc;
 
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
@@ -16,14 +14,13 @@ use tokio::task::JoinSet;
 use super::service::handle;
 use super::watched::Watched;
 use super::{Edge, Tls};
+use crate::listen::{Shares, accept};
 use crate::relay::{Happening, Interface};
 
 /// Octets of a request head, of which no phone needs a quarter.
 const HEAD: usize = 64 << 10;
 /// Headers of a request.
 const HEADERS: usize = 100;
-/// Pause after the system could give no connection, such as for want of descriptors.
-const PAUSE: Duration = Duration::from_millis(50);
 
 /// Serves connections until `stop` turns true; then accepts no more, lets every request that has
 /// begun be answered, and returns.
@@ -48,7 +45,7 @@ pub async fn serve(listener: TcpListener, edge: Arc<Edge>, mut stop: watch::Rece
             edge.bounds.connections_each
         };
         // One address that wants more than its share is not told so: it would only cost more.
-        if let Some(share) = Share::take(&shares, peer.ip(), most) {
+        if let Some(share) = shares.take(peer.ip(), most) {
             let (edge, stop) = (edge.clone(), stop.clone());
             connections.spawn(async move {
                 let relay = edge.relay.clone();
@@ -61,62 +58,6 @@ pub async fn serve(listener: TcpListener, edge: Arc<Edge>, mut stop: watch::Rece
     }
     drop(listener);
     while connections.join_next().await.is_some() {}
-}
-
-/// How many connections each address has.
-type Shares = Arc<Mutex<HashMap<IpAddr, usize>>>;
-
-/// One of the connections of an address.
-struct Share {
-    shares: Shares,
-    address: IpAddr,
-}
-
-impl Share {
-    /// `None` where the address has `most` already.
-    fn take(shares: &Shares, address: IpAddr, most: usize) -> Option<Self> {
-        // One subscriber has a whole IPv6 network of this length.
-        let address = match address.to_canonical() {
-            IpAddr::V6(long) => IpAddr::V6((long.to_bits() >> 64 << 64).into()),
-            short => short,
-        };
-        let mut taken = shares.lock().unwrap_or_else(PoisonError::into_inner);
-        let count = taken.entry(address).or_default();
-        (*count < most).then(|| {
-            *count = count.saturating_add(1);
-            Self {
-                shares: shares.clone(),
-                address,
-            }
-        })
-    }
-}
-
-impl Drop for Share {
-    fn drop(&mut self) {
-        let mut taken = self.shares.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(count) = taken.get_mut(&self.address) {
-            *count = count.saturating_sub(1);
-            if *count == 0 {
-                taken.remove(&self.address);
-            }
-        }
-    }
-}
-
-/// The next connection, once there is a place for it.
-async fn accept(
-    listener: &TcpListener,
-    places: &Arc<Semaphore>,
-) -> Option<(tokio::sync::OwnedSemaphorePermit, TcpStream, SocketAddr)> {
-    let place = places.clone().acquire_owned().await.ok()?;
-    match listener.accept().await {
-        Ok((stream, peer)) => Some((place, stream, peer)),
-        Err(_) => {
-            tokio::time::sleep(PAUSE).await;
-            None
-        }
-    }
 }
 
 async fn secured(
@@ -167,28 +108,5 @@ async fn connection<S: AsyncRead + AsyncWrite + Unpin>(
                 connection.as_mut().graceful_shutdown();
             }
         }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn an_address_has_its_share_and_gives_it_back() {
-        let shares = Shares::default();
-        let take = |address: &str| Share::take(&shares, address.parse().unwrap(), 2);
-        let first = take("192.0.2.1");
-        let second = take("::ffff:192.0.2.1");
-        assert!(first.is_some() && second.is_some());
-        assert!(take("192.0.2.1").is_none());
-        assert!(take("192.0.2.2").is_some(), "others have their own");
-        let network = (take("2001:db8::1"), take("2001:db8::2"));
-        assert!(network.0.is_some() && network.1.is_some());
-        assert!(take("2001:db8::3").is_none(), "one subscriber's network");
-        drop(first);
-        assert!(take("192.0.2.1").is_some());
-        drop((second, network));
-        assert!(shares.lock().unwrap().is_empty());
     }
 }

@@ -1,9 +1,8 @@
 //! The accept loop: sessions on sockets, within bounds.
 
-use std::collections::HashMap;
 use std::io;
-use std::net::{IpAddr, SocketAddr};
-use std::sync::{Arc, Mutex};
+use std::net::IpAddr;
+use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
@@ -16,9 +15,8 @@ use tokio_rustls::TlsAcceptor;
 use super::intake::Intake;
 use super::peers::TlsPolicy;
 use super::session::{Channel, Limits, Next, Session, Verdict};
+use crate::listen::{Shares, accept};
 
-/// Pause after the system could give no connection, such as for want of descriptors.
-const PAUSE: Duration = Duration::from_millis(50);
 /// Time for somebody who is no peer to hear so.
 const FAREWELL: Duration = Duration::from_secs(5);
 /// Octets that are read at once.
@@ -64,7 +62,7 @@ pub struct Edge {
     tls: Option<TlsAcceptor>,
     /// KiB of mails that may still be held.
     room: Arc<Semaphore>,
-    addresses: Mutex<HashMap<IpAddr, usize>>,
+    shares: Shares,
 }
 
 impl Edge {
@@ -83,47 +81,14 @@ impl Edge {
             bounds,
             tls,
             room: Arc::new(Semaphore::new(room)),
-            addresses: Mutex::new(HashMap::new()),
+            shares: Shares::default(),
         }
-    }
-
-    /// Counts a connection of an address; `None` where it has as many as it may.
-    fn enter(self: &Arc<Self>, address: IpAddr) -> Option<Presence> {
-        let mut addresses = self.addresses.lock().ok()?;
-        let count = addresses.entry(address).or_default();
-        if *count >= self.bounds.connections_per_address {
-            return None;
-        }
-        *count = count.saturating_add(1);
-        Some(Presence {
-            edge: self.clone(),
-            address,
-        })
     }
 }
 
 impl std::fmt::Debug for Edge {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Edge").field("host", &self.host).finish()
-    }
-}
-
-/// A connection of an address, as long as it is open.
-struct Presence {
-    edge: Arc<Edge>,
-    address: IpAddr,
-}
-
-impl Drop for Presence {
-    fn drop(&mut self) {
-        if let Ok(mut addresses) = self.edge.addresses.lock()
-            && let Some(count) = addresses.get_mut(&self.address)
-        {
-            *count = count.saturating_sub(1);
-            if *count == 0 {
-                addresses.remove(&self.address);
-            }
-        }
     }
 }
 
@@ -152,21 +117,6 @@ pub async fn serve(listener: TcpListener, edge: Arc<Edge>, mut stop: watch::Rece
     while connections.join_next().await.is_some() {}
 }
 
-/// The next connection, once there is a place for it.
-async fn accept(
-    listener: &TcpListener,
-    places: &Arc<Semaphore>,
-) -> Option<(OwnedSemaphorePermit, TcpStream, SocketAddr)> {
-    let place = places.clone().acquire_owned().await.ok()?;
-    match listener.accept().await {
-        Ok((stream, address)) => Some((place, stream, address)),
-        Err(_) => {
-            tokio::time::sleep(PAUSE).await;
-            None
-        }
-    }
-}
-
 async fn connection(
     mut stream: TcpStream,
     address: IpAddr,
@@ -180,7 +130,8 @@ async fn connection(
         let text = format!("554 5.7.1 {} serves its peers only\r\n", edge.host);
         return turn_away(stream, &text).await;
     };
-    let Some(_presence) = edge.enter(address) else {
+    let most = edge.bounds.connections_per_address;
+    let Some(_share) = edge.shares.take(address, most) else {
         let text = format!(
             "421 4.7.0 {} has too many connections of yours\r\n",
             edge.host
