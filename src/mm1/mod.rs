@@ -15,6 +15,7 @@ pub use listener::serve;
 use std::sync::Arc;
 use std::time::Duration;
 
+use arc_swap::ArcSwap;
 use tokio::sync::Semaphore;
 
 use crate::relay::Relay;
@@ -23,7 +24,7 @@ use crate::relay::Relay;
 #[derive(Debug)]
 pub struct Edge {
     relay: Arc<Relay>,
-    identity: Identity,
+    identity: ArcSwap<Identity>,
     bounds: Bounds,
     /// KiB of request bodies that may still be held.
     room: Arc<Semaphore>,
@@ -79,11 +80,16 @@ impl Edge {
         let room = Semaphore::new((bounds.body_bytes / service::KIB).min(Semaphore::MAX_PERMITS));
         Self {
             relay,
-            identity,
+            identity: ArcSwap::from_pointee(identity),
             bounds,
             room: Arc::new(room),
             tls: None,
         }
+    }
+
+    /// Recognises subscribers in another way from now on.
+    pub fn set_identity(&self, identity: Identity) {
+        self.identity.store(Arc::new(identity));
     }
 
     /// The same interface over TLS: a connection that does not greet so is closed.

@@ -44,7 +44,7 @@ pub(super) async fn handle(
 ) -> Result<Answer, Infallible> {
     let (head, body) = request.into_parts();
     let path = head.uri.path().to_owned();
-    let from = edge.identity.of(peer, &head.headers, &path);
+    let from = edge.identity.load().of(peer, &head.headers, &path);
     let device = capabilities(&head.headers);
     let answer = match head.method {
         Method::GET => match path.rsplit_once("/m/") {

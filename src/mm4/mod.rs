@@ -6,6 +6,7 @@
 //! peer of the recipient's number, by one thread for each connection, so that a peer that hangs
 //! keeps nobody waiting but itself.
 
+mod board;
 mod breaker;
 pub mod client;
 mod command;
@@ -18,6 +19,7 @@ pub mod peers;
 mod server;
 pub mod session;
 
+pub use board::{Board, Standing};
 pub use courier::{Bell, Couriers, Identity};
 pub use envelope::{Content, Envelope, EnvelopeError};
 pub use intake::Intake;

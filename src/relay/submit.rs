@@ -119,14 +119,14 @@ impl Relay {
             let text = "The network did not say who is sending";
             return refuse(Response::SendingAddressUnresolved, text);
         };
-        if !self.terms.policy.may_send(sender) {
+        if !self.terms().policy.may_send(sender) {
             return refuse(Response::ServiceDenied, "You may not send messages here");
         }
         let Some(transaction_id) = pdu.transaction_id().filter(|id| !id.is_empty()) else {
             return refuse(Response::MessageFormatCorrupt, "There is no transaction id");
         };
-        if octets.len() > self.terms.message_bytes {
-            let most = self.terms.message_bytes;
+        if octets.len() > self.terms().message_bytes {
+            let most = self.terms().message_bytes;
             let text = format!(
                 "A message may have {most} octets, this has {}",
                 octets.len()
@@ -190,7 +190,7 @@ impl Relay {
 
     /// Holds a subscriber to his rate.
     fn hold(&self, sender: &Msisdn, recipients: usize, now: Millis) -> Result<(), Refusal> {
-        let Some(rate) = self.terms.policy.rate else {
+        let Some(rate) = self.terms().policy.rate else {
             return Ok(());
         };
         self.gate
@@ -211,7 +211,9 @@ impl Relay {
         recipients: &[Addressee],
         octets: &Bytes,
     ) -> Result<String, String> {
-        let since = submission.accepted_at.saturating_sub(self.terms.duplicates);
+        let since = submission
+            .accepted_at
+            .saturating_sub(self.terms().duplicates);
         for _ in 0..DRAWS {
             let random = || self.surroundings.random();
             submission.id = message_id(submission.accepted_at, &random()?);
@@ -269,14 +271,14 @@ impl Relay {
             })
         });
         for (count, (role, text)) in named.enumerate() {
-            if count >= self.terms.recipients {
-                let most = self.terms.recipients;
+            if count >= self.terms().recipients {
+                let most = self.terms().recipients;
                 let text = format!("A message may have {most} recipients");
                 return Err(Refusal(Response::ContentNotAccepted, text));
             }
             let (number, peer) = match self.route(text) {
                 Route::Local(number) | Route::Foreign(number, _)
-                    if !self.terms.policy.may_receive(&number) =>
+                    if !self.terms().policy.may_receive(&number) =>
                 {
                     foreign.push(format!("{number} takes no messages"));
                     continue;
@@ -303,9 +305,9 @@ impl Relay {
     pub(super) fn expires_at(&self, headers: &Headers, now: Millis) -> Millis {
         let asked = match headers.get(Field::Expiry) {
             Some(HeaderValue::Time(time)) => instant(*time, now),
-            _ => now.saturating_add(self.terms.expiry),
+            _ => now.saturating_add(self.terms().expiry),
         };
-        let longest = self.terms.longest_expiry.min(LONGEST_EXPIRY);
+        let longest = self.terms().longest_expiry.min(LONGEST_EXPIRY);
         asked.min(now.saturating_add(longest))
     }
 }

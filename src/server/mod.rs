@@ -38,7 +38,7 @@ pub use tls::TlsError;
 use crate::Limits;
 use crate::mm1::{self, Edge};
 use crate::mm4::{self, Bell, Couriers};
-use crate::relay::{Notifier, Relay, Surroundings};
+use crate::relay::{Notifier, Relay, Surroundings, Terms};
 use crate::store::{Faults, SqliteStore, StoreError};
 use adapter::Adapter;
 use admin::{Panel, Port};
@@ -183,6 +183,11 @@ impl Server {
             },
             metrics: metrics.clone(),
         };
+        let mut edge = Edge::new(relay.clone(), config.identity(), config.bounds());
+        if let Some(tls) = &mm1_tls {
+            edge = edge.with_tls(tls.acceptor()?);
+        }
+        let edge = Arc::new(edge);
         let reloader = Arc::new(Reloader::new(
             config,
             logs,
@@ -193,6 +198,7 @@ impl Server {
                 mm4: peers.as_ref().and_then(|peers| peers.served.clone()),
                 admin: admin_tls.clone(),
             },
+            live(&relay, &edge),
         ));
         let stopping = Arc::new(AtomicBool::new(false));
         let (stop, stopped) = channel(false);
@@ -201,10 +207,6 @@ impl Server {
             .enable_all()
             .build()
             .map_err(StartError::System)?;
-        let mut edge = Edge::new(relay.clone(), config.identity(), config.bounds());
-        if let Some(tls) = &mm1_tls {
-            edge = edge.with_tls(tls.acceptor()?);
-        }
         let listener = {
             let _inside = runtime.enter();
             tokio::net::TcpListener::from_std(listener).map_err(StartError::System)?
@@ -216,7 +218,9 @@ impl Server {
         let queue = usize::try_from(config.adapt.queue.number()).unwrap_or(usize::MAX);
         let adapter =
             Adapter::new(queue, adapt_bytes, metrics.clone()).map_err(StartError::System)?;
+        let board = peers.as_ref().map(peers::Peers::board).unwrap_or_default();
         let panel = Panel {
+            board: board.clone(),
             relay: relay.clone(),
             store: store.clone(),
             metrics: metrics.clone(),
@@ -239,8 +243,8 @@ impl Server {
                 };
                 let edge = Arc::new(peers.edge(&relay));
                 let served = runtime.spawn(mm4::serve(listener, edge, stopped.clone()));
-                let couriers =
-                    Couriers::start(&relay, &peers.identity, bell).map_err(StartError::System)?;
+                let couriers = Couriers::start(&relay, &peers.identity, &board, bell)
+                    .map_err(StartError::System)?;
                 (Some(served), Some(couriers))
             }
             _ => (None, None),
@@ -251,7 +255,7 @@ impl Server {
             .name("dispatcher".to_owned())
             .spawn(move || dispatch(&relay, &notifier, woken, &flag, &failures))
             .map_err(StartError::System)?;
-        let edge = runtime.spawn(mm1::serve(listener, Arc::new(edge), stopped));
+        let edge = runtime.spawn(mm1::serve(listener, edge, stopped));
         info!(%mm1, %admin, version = env!("CARGO_PKG_VERSION"), "started");
         Ok(Self {
             mm1,
@@ -382,6 +386,22 @@ impl Drop for Server {
     fn drop(&mut self) {
         self.shut_down();
     }
+}
+
+/// What of a configuration that is read again counts at once. The numbers that are ours and the
+/// size of messages do not: others hold copies of them.
+fn live(relay: &Arc<Relay>, edge: &Arc<Edge>) -> Box<reload::Apply> {
+    let (relay, edge) = (relay.clone(), edge.clone());
+    Box::new(move |config| {
+        edge.set_identity(config.identity());
+        relay.change_terms(|terms| {
+            *terms = Terms {
+                numbering: terms.numbering.clone(),
+                message_bytes: terms.message_bytes,
+                ..config.terms(terms.base_url.clone())
+            };
+        });
+    })
 }
 
 /// Opens the store. Gives it and how many bodies without a message were deleted.

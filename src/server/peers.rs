@@ -9,7 +9,7 @@ use super::config::Config;
 use super::tls::{self, Served};
 use super::{StartError, TlsError};
 use crate::mm4::client::{Timeouts, Trust};
-use crate::mm4::{Bounds, Edge, Identity, Intake};
+use crate::mm4::{Board, Bounds, Edge, Identity, Intake};
 use crate::relay::Relay;
 
 /// The peers and what it takes to speak with them.
@@ -48,6 +48,11 @@ impl Peers {
             served,
             tls,
         }))
+    }
+
+    /// How they are doing.
+    pub(super) fn board(&self) -> Board {
+        Board::new(&self.identity.gate)
     }
 
     /// The interface that listens to them.

@@ -23,6 +23,11 @@ const LIVE: &[&str] = &[
     "log.level",
     "log.numbers",
     "cdr.rotate_",
+    "delivery.",
+    "identity.",
+    "limits.recipients",
+    "mbox.",
+    "policy.",
 ];
 
 /// What reading the configuration again did.
@@ -68,7 +73,11 @@ pub(super) struct Reloader {
     metrics: Arc<Metrics>,
     clock: Arc<dyn Surroundings>,
     certificates: Certificates,
+    apply: Box<Apply>,
 }
+
+/// Gives what can change while the server runs to those who work by it.
+pub(super) type Apply = dyn Fn(&Config) + Send + Sync;
 
 /// The certificates in use, by interface.
 #[derive(Debug, Clone, Default)]
@@ -85,6 +94,7 @@ impl Reloader {
         metrics: Arc<Metrics>,
         clock: Arc<dyn Surroundings>,
         certificates: Certificates,
+        apply: Box<Apply>,
     ) -> Self {
         metrics.loaded_at(clock.now());
         Self {
@@ -95,6 +105,7 @@ impl Reloader {
             metrics,
             clock,
             certificates,
+            apply,
         }
     }
 
@@ -151,6 +162,7 @@ impl Reloader {
         tls(&self.certificates.mm4, &config.mm4.tls())?;
         tls(&self.certificates.admin, &config.admin.tls)?;
         self.logs.set(config.log);
+        (self.apply)(&config);
         let applied = |key: &str| self.applies(key);
         let changed = self
             .current()
@@ -231,6 +243,7 @@ mod tests {
                 metrics.clone(),
                 clock,
                 Certificates::default(),
+                Box::new(|_| ()),
             )
         }
     }
@@ -243,23 +256,20 @@ mod tests {
 
     #[test]
     fn what_changed_is_told_and_what_waits_for_a_restart() {
-        let file = File::new("changed", "[delivery]\nexpiry_hours = 5\n");
+        let file = File::new("changed", "[numbering]\ncountry = \"44\"\n");
         let metrics = Arc::new(Metrics::new());
         let reloader = file.reloader(&metrics);
-        file.write("[delivery]\nexpiry_hours = 6\n[cdr]\nrotate_minutes = 5\n");
+        file.write("[numbering]\ncountry = \"49\"\n[cdr]\nrotate_minutes = 5\n");
         let done = reloader.reload().unwrap();
         let keys: Vec<_> = done.changed.iter().map(|c| (&*c.key, c.applied)).collect();
         assert_eq!(
             keys,
-            [
-                ("cdr.rotate_minutes", true),
-                ("delivery.expiry_hours", false)
-            ]
+            [("cdr.rotate_minutes", true), ("numbering.country", false)]
         );
-        assert_eq!(done.needs_restart, ["delivery.expiry_hours"]);
+        assert_eq!(done.needs_restart, ["numbering.country"]);
         let again = reloader.reload().unwrap();
         assert!(again.changed.is_empty());
-        assert_eq!(again.needs_restart, ["delivery.expiry_hours"]);
+        assert_eq!(again.needs_restart, ["numbering.country"]);
         let line = "remold_configuration_reloads_total{result=\"loaded\"} 2";
         assert!(metrics.text().contains(line));
     }
@@ -296,6 +306,7 @@ mod tests {
             metrics,
             clock,
             Certificates::default(),
+            Box::new(|_| ()),
         );
         assert_eq!(reloader.reload(), Err(ReloadError::NoFile));
     }

@@ -197,6 +197,11 @@ fn two_service_centres_exchange_a_photo_and_every_report() {
     to_far.target.send(far.mm4()).unwrap();
     exchange((&us, ALICE), (&far, ZOE), "t1");
     exchange((&far, ZOE), (&us, ALICE), "t2");
+    let standing = &crate::admin::get(us.admin, "/v1/peers")["peers"][0];
+    assert_eq!(standing["name"], "far");
+    assert_eq!(standing["state"], "ready");
+    assert_eq!(standing["failed"], 0);
+    assert!(standing["taken"].as_u64() >= Some(4), "{standing}");
     let types = [
         "MM4_forward.REQ",
         "MM4_forward.RES",
