@@ -4,6 +4,7 @@
 //! gateways, and some of what comes is no phone: so this edge has its own accept loop with a
 //! bound on everything a stranger can make us keep.
 
+mod body;
 mod identity;
 mod listener;
 mod service;
@@ -77,7 +78,7 @@ impl Edge {
     /// An interface to `relay`.
     #[must_use]
     pub fn new(relay: Arc<Relay>, identity: Identity, bounds: Bounds) -> Self {
-        let room = Semaphore::new((bounds.body_bytes / service::KIB).min(Semaphore::MAX_PERMITS));
+        let room = Semaphore::new((bounds.body_bytes / body::KIB).min(Semaphore::MAX_PERMITS));
         Self {
             relay,
             identity: ArcSwap::from_pointee(identity),

@@ -78,20 +78,25 @@ impl Relay {
     }
 
     /// The answer to octets that are no PDU of a version and kind that is served here.
-    /// `transaction_id` is what could be made out of them.
+    /// `transaction_id` and `version`, an octet of X-Mms-MMS-Version, are what could be made out of
+    /// them.
     #[must_use]
-    pub fn refuse(&self, transaction_id: &str, error: &DecodeError) -> Pdu {
-        let mut conf = blank(PduType::SendConf, transaction_id, Version::OURS);
+    pub fn refuse(&self, transaction_id: &str, version: Option<u8>, error: &DecodeError) -> Pdu {
         let response = match error.kind {
             DecodeErrorKind::UnsupportedVersion(_) | DecodeErrorKind::UnknownMessageType(_) => {
                 Response::Unsupported
             }
             _ => Response::MessageFormatCorrupt,
         };
-        let status = HeaderValue::Token(response.octet(Version::OURS));
-        conf.headers.add(Field::ResponseStatus, status);
-        add_text(&mut conf, Field::ResponseText, error.to_string());
-        conf
+        unread(transaction_id, version, response, error.to_string())
+    }
+
+    /// The answer to a submission with more octets than a message may have.
+    #[must_use]
+    pub fn refuse_size(&self, transaction_id: &str, version: Option<u8>) -> Pdu {
+        let most = self.terms().message_bytes;
+        let text = format!("The message is too large: at most {most} octets are taken");
+        unread(transaction_id, version, Response::ContentNotAccepted, text)
     }
 
     /// The answer to a request that is understood and not served here.
@@ -332,6 +337,16 @@ fn blank(kind: PduType, transaction_id: &str, version: Version) -> Pdu {
         .set(Field::MmsVersion, HeaderValue::Token(version.answer()));
     let id = HeaderValue::Text(transaction_id.to_owned());
     conf.headers.add(Field::TransactionId, id);
+    conf
+}
+
+/// M-Send.conf for octets of which little more than their transaction could be read.
+fn unread(transaction_id: &str, version: Option<u8>, response: Response, text: String) -> Pdu {
+    let version = version.map_or(Version::OURS, Version);
+    let mut conf = blank(PduType::SendConf, transaction_id, version);
+    let status = HeaderValue::Token(response.octet(version));
+    conf.headers.add(Field::ResponseStatus, status);
+    add_text(&mut conf, Field::ResponseText, text);
     conf
 }
 
