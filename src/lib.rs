@@ -19,9 +19,11 @@
 //!
 //! None of these knows a socket, a file or a clock. Around them stands the service centre: [`store`]
 //! keeps, [`relay`] decides when, [`mm1`] and [`mm4`] speak with phones and peers (and [`listen`] for
-//! both), [`server`] wires all of it, and the command line (`cli`) starts it.
+//! both), [`server`] wires all of it, and the command line (`cli`) starts it. [`batch`] fits many
+//! inputs to many devices.
 
 pub mod adapt;
+pub mod batch;
 pub mod cli;
 pub mod dimensions;
 pub mod limits;

@@ -47,6 +47,29 @@ const HELD_PICTURE: usize = 8 << 20;
 /// # Errors
 /// Only [`MediaError::Cancelled`]: whatever else goes wrong is a reason in the report.
 pub fn adapt(message: &Message, size_in: u64, engine: Engine<'_>) -> Result<Adapted, MediaError> {
+    fit(message, size_in, engine, None)
+}
+
+/// As [`adapt`], of a message that is fitted to several devices: its pictures are decoded once. The
+/// result is the same.
+///
+/// # Errors
+/// As [`adapt`].
+pub fn adapt_sharing(
+    message: &Message,
+    size_in: u64,
+    engine: Engine<'_>,
+    shared: &image::Shared,
+) -> Result<Adapted, MediaError> {
+    fit(message, size_in, engine, Some(shared))
+}
+
+fn fit(
+    message: &Message,
+    size_in: u64,
+    engine: Engine<'_>,
+    shared: Option<&image::Shared>,
+) -> Result<Adapted, MediaError> {
     let mut setbacks: BTreeMap<usize, Setback> = BTreeMap::new();
     let mut clocked = Timing::default();
     // Every round but the last makes less of a part, in three steps at most.
@@ -56,7 +79,7 @@ pub fn adapt(message: &Message, size_in: u64, engine: Engine<'_>) -> Result<Adap
         if plan.verdict != Verdict::Adapted {
             return Ok(finish(message, &plan, None, &nothing, engine, clocked));
         }
-        let done = run(message, &plan, engine, &mut clocked)?;
+        let done = run(message, &plan, engine, shared, &mut clocked)?;
         let failed = done
             .iter()
             .find_map(|(index, made)| Some((*index, made.as_ref().err()?)));
@@ -183,6 +206,7 @@ fn run(
     message: &Message,
     plan: &Plan,
     engine: Engine<'_>,
+    shared: Option<&image::Shared>,
     clocked: &mut Timing,
 ) -> Result<BTreeMap<usize, Outcome>, MediaError> {
     let tasks: Vec<Task<'_>> = plan
@@ -207,8 +231,8 @@ fn run(
         let coded: Vec<Coded<'_>> = wave
             .par_iter()
             .map(|(index, part, job)| match job {
-                Job::Image(job, format) => code(*index, part, job, Some(*format), engine),
-                Job::Poster(job) => code(*index, part, job, None, engine),
+                Job::Image(job, format) => code(*index, part, job, Some(*format), engine, shared),
+                Job::Poster(job) => code(*index, part, job, None, engine, shared),
                 Job::Clip(job) => code_clip(*index, part, job, engine),
             })
             .collect();
@@ -292,6 +316,7 @@ fn code<'a>(
     job: &'a ImageJob,
     format: Option<Format>,
     engine: Engine<'_>,
+    shared: Option<&image::Shared>,
 ) -> Coded<'a> {
     let Context {
         registry, limits, ..
@@ -302,8 +327,8 @@ fn code<'a>(
     } else {
         image::Source::open_still
     };
-    let opened = match format {
-        Some(format) => open(
+    let opened = match (format, shared) {
+        (Some(format), None) => open(
             &part.data,
             format,
             registry,
@@ -311,7 +336,15 @@ fn code<'a>(
             engine.cancel,
             job.max_box,
         ),
-        None => clip::poster(&part.data, registry, limits, engine.cancel)
+        (Some(format), Some(shared)) => image::Source::open_shared(
+            &part.data,
+            format,
+            job.animation,
+            (registry, limits, engine.cancel),
+            job.max_box,
+            (shared, index),
+        ),
+        (None, _) => clip::poster(&part.data, registry, limits, engine.cancel)
             .map(|picture| image::Source::of_picture(picture, registry)),
     };
     let decoded = (engine.now)();

@@ -2,6 +2,7 @@
 
 mod adapt;
 mod backup;
+mod batch;
 mod codecs;
 mod config;
 mod exit;
@@ -13,6 +14,7 @@ mod message;
 mod pdu;
 mod profile;
 mod progress;
+mod report;
 mod serve;
 mod sim;
 mod table;
@@ -38,6 +40,10 @@ enum Command {
     Adapt(adapt::AdaptArgs),
     /// Show what adapt would do to each part and why; nothing is encoded or written
     Explain(adapt::ExplainArgs),
+    /// Fit many messages and media to one or many devices
+    Batch(Box<batch::BatchArgs>),
+    /// Make a page of reports
+    Report(report::ReportArgs),
     /// Show or build MM1 PDUs, WAP pushes, multipart bodies and MIME messages
     Pdu(pdu::Args),
     /// Show or convert one medium
@@ -74,6 +80,8 @@ pub fn run(args: impl IntoIterator<Item = OsString>) -> Exit {
     let outcome = match cli.command {
         Command::Adapt(args) => adapt::adapt(&args),
         Command::Explain(args) => adapt::explain(&args),
+        Command::Batch(args) => batch::batch(&args),
+        Command::Report(args) => report::report(&args),
         Command::Pdu(args) => pdu::run(args),
         Command::Media(args) => media::run(args),
         Command::Completions(args) => generate::completions(&args, Cli::command()),

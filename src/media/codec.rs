@@ -64,6 +64,12 @@ pub trait ImageStream {
     /// that has failed is not asked again.
     fn next_frame(&mut self) -> Result<Option<Frame>, MediaError>;
 
+    /// Pixels of the frames it delivers, as stored: those of the header, but for a decoder that
+    /// follows [`DecodeOptions::at_least`].
+    fn delivers(&self) -> Dimensions {
+        self.header().size
+    }
+
     /// What was wrong with the picture so far and did not stop it.
     fn warnings(&self) -> &[String] {
         &[]

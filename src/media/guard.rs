@@ -74,6 +74,14 @@ impl GuardedImage {
         &self.header
     }
 
+    /// Pixels of the frames that follow, as stored.
+    #[must_use]
+    pub fn delivers(&self) -> Dimensions {
+        self.stream
+            .as_ref()
+            .map_or(self.header.size, |stream| stream.delivers())
+    }
+
     /// The next frame, or `None` after the last one or after as many as the limits allow.
     ///
     /// An animation that breaks after its first frame ends there, with a warning.

@@ -14,6 +14,7 @@
 mod adapt;
 mod admin;
 mod audio;
+mod batch;
 mod cli;
 mod cli_pdu;
 mod clip;

@@ -11,6 +11,7 @@ mod gif;
 mod jpeg;
 mod palette;
 mod png;
+mod shared;
 mod source;
 mod target;
 mod transform;
@@ -20,6 +21,7 @@ use std::sync::Arc;
 
 pub use convert::{Converted, acceptable, convert};
 pub use estimate::{Point, estimate};
+pub use shared::Shared;
 pub use source::{CEILING_QUALITY, DEFAULT_QUALITY, Source};
 pub use target::{Encoded, ImageTarget};
 pub use transform::fit_box;

@@ -1,12 +1,15 @@
 //! A decoded picture, ready to be encoded as often as needed.
 
+use std::borrow::Cow;
+
 use bytes::Bytes;
 
 use super::colour::ToSrgb;
 use super::estimate::expected_octets;
 use super::palette::has_few_colours;
+use super::shared::{Frames, Shared};
 use super::target::{Encoded, ImageTarget};
-use super::transform::{fit_box, flatten, resize, resized, simplify, turned, upright};
+use super::transform::{fit_box, flatten, resized, simplify, turned, upright};
 use crate::dimensions::Dimensions;
 use crate::limits::Limits;
 use crate::media::cancel::Cancel;
@@ -53,7 +56,7 @@ impl Source {
         shrink_to: Option<Dimensions>,
     ) -> Result<Self, MediaError> {
         let options = options(format, limits, cancel, true);
-        Self::read(data, registry, options, shrink_to)
+        Self::read(data, registry, options, shrink_to, None)
     }
 
     /// As [`open`](Self::open), of the first frame alone.
@@ -70,7 +73,25 @@ impl Source {
         shrink_to: Option<Dimensions>,
     ) -> Result<Self, MediaError> {
         let options = options(format, limits, cancel, false);
-        Self::read(data, registry, options, shrink_to)
+        Self::read(data, registry, options, shrink_to, None)
+    }
+
+    /// As [`open`](Self::open), or as [`open_still`](Self::open_still) without `animation`, of the
+    /// part with index `part` of a message whose pictures several devices share.
+    ///
+    /// # Errors
+    ///
+    /// As [`open`](Self::open).
+    pub fn open_shared(
+        data: &Bytes,
+        format: Format,
+        animation: bool,
+        (registry, limits, cancel): (&Registry, &Limits, &Cancel),
+        shrink_to: Option<Dimensions>,
+        (shared, part): (&Shared, usize),
+    ) -> Result<Self, MediaError> {
+        let options = options(format, limits, cancel, animation);
+        Self::read(data, registry, options, shrink_to, Some((shared, part)))
     }
 
     /// A picture that is in memory already, upright and sRGB.
@@ -95,13 +116,14 @@ impl Source {
         registry: &Registry,
         mut options: DecodeOptions,
         shrink_to: Option<Dimensions>,
+        shared: Option<(&Shared, usize)>,
     ) -> Result<Self, MediaError> {
         let format = options.format;
         let decoder = registry
             .image_decoder(format)
             .ok_or_else(|| MediaError::unsupported(format!("reading {format:?}")))?;
         options.at_least = shrink_to;
-        let mut image = guard::open_image(decoder.as_ref(), data, &options)?;
+        let image = guard::open_image(decoder.as_ref(), data, &options)?;
         let header = image.header().clone();
         let original = turned(header.size, header.orientation);
         let size = shrink_to.map_or(original, |limit| fit_box(original, limit));
@@ -110,19 +132,34 @@ impl Source {
         let mut warnings: Vec<String> = warning.into_iter().collect();
         let mut frames = Vec::new();
         let mut held = 0_u64;
-        while let Some(frame) = image.next_frame()? {
-            let small = resize(frame.picture, stored)?;
+        let mut image = match shared {
+            Some((shared, part)) => shared.frames(part, options.animation, image),
+            None => Frames::alone(image),
+        };
+        let shape = |frame: Cow<'_, Frame>| {
+            let delay_ms = frame.delay_ms;
+            let small = if frame.picture.size() == stored {
+                frame.into_owned().picture
+            } else {
+                resized(&frame.picture, stored)?
+            };
             let picture = simplify(upright(to_srgb.apply(small)?, header.orientation)?)?;
+            Ok(Frame { picture, delay_ms })
+        };
+        loop {
+            let Some(frame) = image.next(shape)? else {
+                image.complete();
+                break;
+            };
+            let picture = &frame.picture;
             held = held.saturating_add(u64::try_from(picture.data().len()).unwrap_or(u64::MAX));
             if held > options.limits.decode_bytes && !frames.is_empty() {
                 warnings.push(format!("animation cut after {} frames", frames.len()));
                 break;
             }
-            frames.push(Frame {
-                picture,
-                delay_ms: frame.delay_ms,
-            });
+            frames.push(frame);
             if !options.animation {
+                image.complete();
                 break;
             }
         }

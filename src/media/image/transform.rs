@@ -50,14 +50,6 @@ pub(super) const fn turned(size: Dimensions, orientation: u8) -> Dimensions {
 }
 
 /// Scales with Lanczos3 in gamma space, alpha multiplied in meanwhile.
-pub(super) fn resize(picture: Picture, to: Dimensions) -> Result<Picture, MediaError> {
-    if picture.size() == to {
-        return Ok(picture);
-    }
-    resized(&picture, to)
-}
-
-/// As [`resize`], of a borrowed picture.
 pub(super) fn resized(picture: &Picture, to: Dimensions) -> Result<Picture, MediaError> {
     let kind = match picture.layout() {
         Layout::Grey8 => fir::PixelType::U8,
