@@ -15,6 +15,7 @@
 //! * [`profile`] — what a device can take: UAProf, classes, operators, the device database.
 //! * [`media`] — pixels and samples: probing, decoding, encoding, fitting to bytes.
 //! * [`adapt`] — the decision: a pure plan, its execution and the report.
+//! * `plugin` — codecs in a sandbox, with the feature `plugins`.
 //! * [`limits`] — every bound on untrusted input, in one documented type.
 //!
 //! None of these knows a socket, a file or a clock. Around them stands the service centre: [`store`]
@@ -32,6 +33,8 @@ pub mod media;
 pub mod mm1;
 pub mod mm4;
 pub mod mms;
+#[cfg(feature = "plugins")]
+pub mod plugin;
 pub mod profile;
 pub mod relay;
 pub mod server;

@@ -72,7 +72,8 @@ fn fit(
 ) -> Result<Adapted, MediaError> {
     let mut setbacks: BTreeMap<usize, Setback> = BTreeMap::new();
     let mut clocked = Timing::default();
-    // Every round but the last makes less of a part, in three steps at most.
+    // Every round but the last makes less of a part, in three steps at most, or takes a format
+    // away from it.
     loop {
         let mut plan = plan_without(message, size_in, engine.context, &setbacks);
         let nothing = BTreeMap::new();
@@ -174,6 +175,18 @@ fn setback(index: usize, error: &MediaError, plan: &Plan, before: Option<&Setbac
             Reason::new("content", "a medium that decodes", other.to_string()),
         ),
     };
+    if let Some(Fate::Image(job) | Fate::Poster(job)) = plan.parts.get(index).map(|part| &part.fate)
+        && error.blames_codec()
+    {
+        let mut failed = match before {
+            Some(Setback::Otherwise(formats, _)) => formats.clone(),
+            _ => Vec::new(),
+        };
+        if !failed.contains(&job.format) {
+            failed.push(job.format);
+            return Setback::Otherwise(failed, reason);
+        }
+    }
     let Some(Fate::Clip(job)) = plan.parts.get(index).map(|part| &part.fate) else {
         return Setback::Gone(cause, reason);
     };
@@ -446,7 +459,7 @@ fn give_back(
             duration_ms: None,
         },
         cut: false,
-        warnings: Vec::new(),
+        warnings: encoded.warnings,
     };
     (index, Ok(made))
 }

@@ -12,6 +12,7 @@ mod io;
 mod media;
 mod message;
 mod pdu;
+mod plugin;
 mod profile;
 mod progress;
 mod report;
@@ -54,6 +55,8 @@ enum Command {
     Man(generate::ManArgs),
     /// Show, find, list and import what devices can take
     Profile(profile::Args),
+    /// List, check, try out and begin plugins
+    Plugin(plugin::Args),
     /// Run a multimedia messaging service centre
     Serve(serve::ServeArgs),
     /// Check and show the configuration of a service centre
@@ -87,6 +90,7 @@ pub fn run(args: impl IntoIterator<Item = OsString>) -> Exit {
         Command::Completions(args) => generate::completions(&args, Cli::command()),
         Command::Man(args) => generate::man(&args, Cli::command()),
         Command::Profile(args) => profile::run(args),
+        Command::Plugin(args) => plugin::run(args),
         Command::Serve(args) => serve::serve(&args),
         Command::Config(args) => config::run(&args),
         Command::Backup(args) => backup::backup(&args),

@@ -21,6 +21,18 @@ pub trait ImageDecoder: Send + Sync {
     /// The formats it reads.
     fn formats(&self) -> &[Format];
 
+    /// Whether it may be used now. One that failed too often is not for a while.
+    fn available(&self) -> bool {
+        true
+    }
+
+    /// The format of a file that begins with `head`, where this decoder alone knows the format.
+    /// What [`probe`](super::probe()) knows is not asked for.
+    fn recognise(&self, head: &[u8]) -> Option<Format> {
+        let _ = head;
+        None
+    }
+
     /// Reads the header of `data`, and no more: nothing here may allocate in proportion to the
     /// picture, since the header is checked against the limits only afterwards.
     ///
@@ -122,6 +134,16 @@ pub trait ImageEncoder: Send + Sync {
     /// Whether it can write more than one frame. Where not, it gets one.
     fn animation(&self) -> bool;
 
+    /// Whether it may be used now. One that failed too often is not for a while.
+    fn available(&self) -> bool {
+        true
+    }
+
+    /// The largest picture that the format holds, where it is smaller than any picture here.
+    fn max_size(&self) -> Option<Dimensions> {
+        None
+    }
+
     /// Writes `frames`: at least one, all of one size, none with metadata. The same input gives
     /// the same octets.
     ///
@@ -193,6 +215,11 @@ pub trait AudioDecoder: Send + Sync {
     /// The codecs it reads.
     fn codecs(&self) -> &[Codec];
 
+    /// Whether it may be used now. One that failed too often is not for a while.
+    fn available(&self) -> bool {
+        true
+    }
+
     /// Starts on a track.
     ///
     /// # Errors
@@ -213,6 +240,11 @@ pub trait AudioEncoder: Send + Sync {
 
     /// The codec it writes.
     fn codec(&self) -> Codec;
+
+    /// Whether it may be used now. One that failed too often is not for a while.
+    fn available(&self) -> bool {
+        true
+    }
 
     /// What a container must say of the packets that [`open`](Self::open) with the same arguments
     /// will give.
@@ -281,6 +313,11 @@ pub trait VideoDecoder: Send + Sync {
     /// The codecs it reads.
     fn codecs(&self) -> &[Codec];
 
+    /// Whether it may be used now. One that failed too often is not for a while.
+    fn available(&self) -> bool {
+        true
+    }
+
     /// Starts on a track. Frames come out in the order they are shown.
     ///
     /// # Errors
@@ -301,6 +338,11 @@ pub trait VideoEncoder: Send + Sync {
 
     /// The codec it writes.
     fn codec(&self) -> Codec;
+
+    /// Whether it may be used now. One that failed too often is not for a while.
+    fn available(&self) -> bool {
+        true
+    }
 
     /// Starts a track. The stage accepts frames of `track`'s size alone, in 4:2:0.
     ///

@@ -10,6 +10,7 @@ pub mod logging;
 pub mod metrics;
 mod notify;
 mod peers;
+pub(crate) mod plugins;
 mod process;
 mod reload;
 mod surroundings;
@@ -45,6 +46,7 @@ use admin::{Panel, Port};
 use fault::Fault;
 use fitter::Engine;
 use metrics::Metrics;
+use plugins::Codecs;
 use reload::{Certificates, Reloader};
 use surroundings::System;
 use tls::Served;
@@ -105,6 +107,9 @@ pub enum StartError {
     /// Charging records could not be written.
     #[error("charging records: {0}")]
     Cdr(#[from] CdrError),
+    /// The plugins could not be read.
+    #[error("plugins: {0}")]
+    Plugins(std::io::Error),
     /// The system gave no threads.
     #[error("{0}")]
     System(std::io::Error),
@@ -153,8 +158,13 @@ impl Server {
             message_bytes: config.limits.message_bytes,
             ..Limits::default()
         };
+        let table = &config.plugins;
+        let cache = table.cache.clone();
+        let cache = cache.unwrap_or_else(|| config.store.folder.join("compiled-plugins"));
+        let codecs = Codecs::new(table.folder.as_deref(), &cache).map_err(StartError::Plugins)?;
+        let codecs = Arc::new(codecs);
         let fitter = WatchedFitter {
-            fitter: Engine::new(config, limits.clone())
+            fitter: Engine::new(config, limits.clone(), codecs.clone())
                 .map_err(StartError::System)?
                 .counted(metrics.clone()),
             metrics: metrics.clone(),
@@ -199,6 +209,7 @@ impl Server {
                 admin: admin_tls.clone(),
             },
             live(&relay, &edge),
+            codecs.clone(),
         ));
         let stopping = Arc::new(AtomicBool::new(false));
         let (stop, stopped) = channel(false);
@@ -216,9 +227,9 @@ impl Server {
             ..limits
         };
         let queue = usize::try_from(config.adapt.queue.number()).unwrap_or(usize::MAX);
-        let adapter =
-            Adapter::new(queue, adapt_bytes, metrics.clone()).map_err(StartError::System)?;
         let board = peers.as_ref().map(peers::Peers::board).unwrap_or_default();
+        let adapter = Adapter::new(queue, adapt_bytes, codecs.clone(), metrics.clone())
+            .map_err(StartError::System)?;
         let panel = Panel {
             board: board.clone(),
             relay: relay.clone(),

@@ -10,6 +10,7 @@ use tracing::{info, warn};
 use super::config::{Config, ConfigError, Tls};
 use super::logging::Logs;
 use super::metrics::Metrics;
+use super::plugins::Codecs;
 use super::tls::Served;
 use crate::relay::Surroundings;
 
@@ -55,7 +56,7 @@ pub struct Changed {
 /// Why the configuration was not read again.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum ReloadError {
-    /// The server was started without a file.
+    /// The server was started without a file, and without plugins.
     #[error("the server was started without a configuration file: there is nothing to read again")]
     NoFile,
     /// There is a mistake in it. What counted before still does.
@@ -74,6 +75,7 @@ pub(super) struct Reloader {
     clock: Arc<dyn Surroundings>,
     certificates: Certificates,
     apply: Box<Apply>,
+    codecs: Arc<Codecs>,
 }
 
 /// Gives what can change while the server runs to those who work by it.
@@ -95,6 +97,7 @@ impl Reloader {
         clock: Arc<dyn Surroundings>,
         certificates: Certificates,
         apply: Box<Apply>,
+        codecs: Arc<Codecs>,
     ) -> Self {
         metrics.loaded_at(clock.now());
         Self {
@@ -106,6 +109,7 @@ impl Reloader {
             clock,
             certificates,
             apply,
+            codecs,
         }
     }
 
@@ -145,7 +149,19 @@ impl Reloader {
 
     fn try_reload(&self) -> Result<Reloaded, ReloadError> {
         let path = self.started.source.path.as_ref();
-        let path = path.ok_or(ReloadError::NoFile)?;
+        let plugins = || {
+            let read = self.codecs.reload();
+            read.map_err(|error| ReloadError::Config(format!("plugins: {error}")))
+        };
+        let Some(path) = path else {
+            return match plugins()? {
+                true => Ok(Reloaded {
+                    changed: Vec::new(),
+                    needs_restart: Vec::new(),
+                }),
+                false => Err(ReloadError::NoFile),
+            };
+        };
         let config = Config::from_file(path).map_err(|ConfigError { place, message }| {
             let place = place.map_or(String::new(), |(line, column)| format!(":{line}:{column}"));
             ReloadError::Config(format!("{}{place}: {message}", path.display()))
@@ -161,6 +177,7 @@ impl Reloader {
         tls(&self.certificates.mm1, &config.mm1.tls)?;
         tls(&self.certificates.mm4, &config.mm4.tls())?;
         tls(&self.certificates.admin, &config.admin.tls)?;
+        plugins()?;
         self.logs.set(config.log);
         (self.apply)(&config);
         let applied = |key: &str| self.applies(key);
@@ -244,6 +261,7 @@ mod tests {
                 clock,
                 Certificates::default(),
                 Box::new(|_| ()),
+                Arc::default(),
             )
         }
     }
@@ -307,6 +325,7 @@ mod tests {
             clock,
             Certificates::default(),
             Box::new(|_| ()),
+            Arc::default(),
         );
         assert_eq!(reloader.reload(), Err(ReloadError::NoFile));
     }

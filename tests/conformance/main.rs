@@ -32,6 +32,8 @@ mod mm4;
 mod mmsc;
 mod mmsd;
 mod notify;
+#[cfg(feature = "plugins")]
+mod plugin;
 mod probe;
 mod profile;
 mod sim;

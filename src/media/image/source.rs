@@ -13,7 +13,7 @@ use super::transform::{fit_box, flatten, resized, simplify, turned, upright};
 use crate::dimensions::Dimensions;
 use crate::limits::Limits;
 use crate::media::cancel::Cancel;
-use crate::media::codec::{DecodeOptions, ImageEncoder, ImageSettings};
+use crate::media::codec::{DecodeOptions, ImageDecoder, ImageEncoder, ImageSettings};
 use crate::media::error::MediaError;
 use crate::media::fit::{self, Attempt};
 use crate::media::guard;
@@ -38,6 +38,8 @@ pub struct Source {
     original: Dimensions,
     registry: Registry,
     warnings: Vec<String>,
+    /// Codecs that failed before one read it.
+    failures: Vec<String>,
 }
 
 impl Source {
@@ -108,6 +110,7 @@ impl Source {
             original: size,
             registry: registry.clone(),
             warnings: Vec::new(),
+            failures: Vec::new(),
         }
     }
 
@@ -118,12 +121,35 @@ impl Source {
         shrink_to: Option<Dimensions>,
         shared: Option<(&Shared, usize)>,
     ) -> Result<Self, MediaError> {
-        let format = options.format;
-        let decoder = registry
-            .image_decoder(format)
-            .ok_or_else(|| MediaError::unsupported(format!("reading {format:?}")))?;
         options.at_least = shrink_to;
-        let image = guard::open_image(decoder.as_ref(), data, &options)?;
+        let mut failures = Vec::new();
+        let mut last = MediaError::unsupported(format!("reading {}", options.format.name()));
+        for decoder in registry.image_decoders(options.format) {
+            match Self::read_by(decoder.as_ref(), data, registry, &options, shared) {
+                Ok(mut source) => {
+                    source.failures = failures;
+                    return Ok(source);
+                }
+                // The next one may be sound.
+                Err(error) if error.blames_codec() => {
+                    failures.push(error.to_string());
+                    last = error;
+                }
+                Err(error) => return Err(error),
+            }
+        }
+        Err(last)
+    }
+
+    fn read_by(
+        decoder: &dyn ImageDecoder,
+        data: &Bytes,
+        registry: &Registry,
+        options: &DecodeOptions,
+        shared: Option<(&Shared, usize)>,
+    ) -> Result<Self, MediaError> {
+        let (format, shrink_to) = (options.format, options.at_least);
+        let image = guard::open_image(decoder, data, options)?;
         let header = image.header().clone();
         let original = turned(header.size, header.orientation);
         let size = shrink_to.map_or(original, |limit| fit_box(original, limit));
@@ -174,6 +200,7 @@ impl Source {
             original,
             registry: registry.clone(),
             warnings,
+            failures: Vec::new(),
         })
     }
 
@@ -222,13 +249,39 @@ impl Source {
     /// where the registry writes no such format, [`MediaError::Cancelled`], or what the encoder
     /// says.
     pub fn encode(&self, target: &ImageTarget, cancel: &Cancel) -> Result<Encoded, MediaError> {
-        let encoder = self
-            .registry
-            .image_encoder(target.format)
-            .ok_or_else(|| MediaError::unsupported(format!("writing {:?}", target.format)))?;
+        let mut failures = self.failures.clone();
+        let mut last = MediaError::unsupported(format!("writing {}", target.format.name()));
+        for encoder in self.registry.image_encoders(target.format) {
+            match self.encode_by(encoder.as_ref(), target, cancel) {
+                Ok(encoded) => {
+                    return Ok(Encoded {
+                        warnings: failures,
+                        ..encoded
+                    });
+                }
+                // The next one may be sound.
+                Err(error) if error.blames_codec() => {
+                    failures.push(error.to_string());
+                    last = error;
+                }
+                Err(error) => return Err(error),
+            }
+        }
+        Err(last)
+    }
+
+    fn encode_by(
+        &self,
+        encoder: &dyn ImageEncoder,
+        target: &ImageTarget,
+        cancel: &Cancel,
+    ) -> Result<Encoded, MediaError> {
         let size = target
             .max_box
             .map_or(self.size, |limit| fit_box(self.size, limit));
+        let size = encoder
+            .max_size()
+            .map_or(size, |limit| fit_box(size, limit));
         let moving = target.animation && encoder.animation();
         let mut press = Press {
             frames: if moving {
@@ -237,7 +290,7 @@ impl Source {
                 self.frames.get(..1).unwrap_or(&self.frames)
             },
             plays: self.plays,
-            encoder: encoder.as_ref(),
+            encoder,
             cancel,
             max_bytes: target.max_bytes,
             ready: None,
@@ -289,6 +342,7 @@ impl Source {
             frames: u32::try_from(frames).unwrap_or(u32::MAX),
             quality: has_quality.then_some(found.attempt.quality),
             encodes: found.encodes,
+            warnings: Vec::new(),
         })
     }
 }
