@@ -13,7 +13,8 @@ use super::envelope::{
     Addressing, Content, DeliveryReportReq, Envelope, ForwardReq, Id, Mailbox, ReadReplyReportReq,
     Res, number,
 };
-use super::peers::{Gate, Peer, SYSTEM};
+use super::exchanger::Resolver;
+use super::peers::{Gate, Peer, Reach, SYSTEM};
 use crate::mms::{EncodedString, Field, HeaderValue, Headers, Message, Time};
 use crate::relay::Relay;
 use crate::relay::foreign::{Forward, ForwardError, Forwarder, Handed, Note, Request, Role};
@@ -69,6 +70,8 @@ pub struct Identity {
     pub trust: Trust,
     /// How long peers may take.
     pub timeouts: Timeouts,
+    /// Who knows where a domain takes its mail.
+    pub resolver: Resolver,
 }
 
 /// The threads.
@@ -275,19 +278,30 @@ impl Courier {
     }
 
     fn connect(&self) -> Result<Link, LinkError> {
-        let Some(host) = &self.peer.host else {
-            return Err(LinkError::Refused("it has no host to send to".to_owned()));
+        let hosts = match &self.peer.host {
+            None => Vec::new(),
+            Some(Reach::Host(host)) => vec![host.clone()],
+            Some(Reach::Exchanger(domain)) => self.identity.resolver.exchangers(domain)?,
         };
-        let link = Link::open(
-            host,
-            &self.identity.host,
-            self.peer.tls,
-            &self.identity.trust,
-            self.identity.timeouts,
-        )?;
-        let mut handle = self.handle.lock().unwrap_or_else(PoisonError::into_inner);
-        *handle = Some(link.handle()?);
-        Ok(link)
+        let mut last = LinkError::Refused("it has no host to send to".to_owned());
+        for host in &hosts {
+            let opened = Link::open(
+                host,
+                &self.identity.host,
+                self.peer.tls,
+                &self.identity.trust,
+                self.identity.timeouts,
+            );
+            match opened {
+                Ok(link) => {
+                    let mut handle = self.handle.lock().unwrap_or_else(PoisonError::into_inner);
+                    *handle = Some(link.handle()?);
+                    return Ok(link);
+                }
+                Err(error) => last = error,
+            }
+        }
+        Err(last)
     }
 
     fn answered(&self, answers: Vec<Answer>) -> Result<String, ForwardError> {
