@@ -144,9 +144,18 @@ impl Inputs {
             let Some(link) = walk.links.pop_front() else {
                 return;
             };
+            if is_around(&link) {
+                let dir = link.strip_prefix(root).unwrap_or(Path::new(""));
+                let dir = dir.parent().unwrap_or(Path::new("")).to_owned();
+                let fault = "is a link to a folder that it is in itself";
+                self.add(Input::faulty(link, &dir, fault));
+                continue;
+            }
             match fs::metadata(&link) {
                 Ok(found) if walk.seen.contains(&(found.dev(), found.ino())) => {
-                    self.seen_twice(root, link);
+                    let link = link.display();
+                    let note = format!("{link}: is a link to a folder that is read already");
+                    self.notes.push(note);
                 }
                 _ => walk.open.push(link),
             }
@@ -199,26 +208,6 @@ impl Inputs {
         }
         walk.open.extend(folders.into_iter().rev());
     }
-
-    fn seen_twice(&mut self, root: &Path, link: PathBuf) {
-        let dir = link.strip_prefix(root).unwrap_or(Path::new(""));
-        let dir = dir.parent().unwrap_or(Path::new("")).to_owned();
-        let around = |target: PathBuf| {
-            link.parent()
-                .and_then(|parent| fs::canonicalize(parent).ok())
-                .is_some_and(|parent| parent.starts_with(target))
-        };
-        if fs::canonicalize(&link).is_ok_and(around) {
-            let fault = "is a link to a folder that it is in itself";
-            self.add(Input::faulty(link, &dir, fault));
-        } else {
-            let note = format!(
-                "{}: is a link to a folder that is read already",
-                link.display()
-            );
-            self.notes.push(note);
-        }
-    }
 }
 
 /// A walk through folders.
@@ -250,6 +239,20 @@ fn look(path: PathBuf, dir: &Path) -> Input {
         }
     };
     Input::faulty(path, dir, fault)
+}
+
+/// Whether a link leads to a folder that it is in.
+fn is_around(link: &Path) -> bool {
+    let parent = link.parent().unwrap_or(Path::new("."));
+    let parent = if parent == Path::new("") {
+        Path::new(".")
+    } else {
+        parent
+    };
+    matches!(
+        (fs::canonicalize(link), fs::canonicalize(parent)),
+        (Ok(target), Ok(parent)) if parent.starts_with(&target)
+    )
 }
 
 /// Components of a name below the root of a pattern.
@@ -387,7 +390,7 @@ mod tests {
     fn links_in_circles_end_and_are_named() {
         let scratch = Scratch::new("links");
         scratch.file("a/1.jpg");
-        symlink("..", scratch.0.join("a/up")).unwrap();
+        symlink("../..", scratch.0.join("a/up")).unwrap();
         symlink("a", scratch.0.join("again")).unwrap();
         symlink("self", scratch.0.join("self")).unwrap();
         symlink("nowhere", scratch.0.join("dangling")).unwrap();

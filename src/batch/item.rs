@@ -19,8 +19,9 @@ use super::names::Names;
 use super::{Control, Device, Job, Told, hex};
 use crate::adapt::report::Verdict;
 use crate::adapt::{self, Context, Engine, Form, Formed, Plan, Report};
+use crate::limits::Limits;
 use crate::media::image::Shared;
-use crate::media::{self, MediaError, mime};
+use crate::media::{self, MediaError, MediaKind, mime};
 use crate::mms::{DecodeError, Message};
 
 /// What all inputs of a job share.
@@ -138,7 +139,12 @@ impl Bench<'_> {
     fn read_form(&self, octets: Bytes, input: &Input) -> Result<Formed, Obstacle> {
         let name = input.path.file_name().and_then(|name| name.to_str());
         guarded(|| {
-            Form::read(octets, name, &self.job.limits).map_err(|error| undecodable(&error).into())
+            let formed = Form::read(octets, name, &self.job.limits);
+            let formed = formed.map_err(|error| undecodable(&error))?;
+            match name.and_then(|name| mistaken(name, &formed, &self.job.limits)) {
+                Some(mistake) => Err(Failure::new(Code::Undecodable, mistake).into()),
+                None => Ok(formed),
+            }
         })
     }
 
@@ -437,6 +443,23 @@ fn too_long(limit: usize) -> Failure {
         offset: Some(limit),
         ..Failure::new(Code::Undecodable, format!("more than {limit} octets"))
     }
+}
+
+/// A letter that calls itself a photograph is most often what a server said instead of one.
+fn mistaken(name: &str, formed: &Formed, limits: &Limits) -> Option<String> {
+    let (_, extension) = name.rsplit_once('.')?;
+    let promised = mime::format_of_extension(extension)?;
+    let shown = matches!(
+        promised.kind(),
+        MediaKind::Image | MediaKind::Audio | MediaKind::Video
+    );
+    if formed.form != Form::Media || !shown {
+        return None;
+    }
+    let info = media::probe(&formed.octets, limits).ok()?;
+    let what = mime::media_type(&info);
+    let promised = promised.media_type();
+    (info.kind == MediaKind::Text).then(|| format!("is {what}, and its name says {promised}"))
 }
 
 fn undecodable(error: &DecodeError) -> Failure {

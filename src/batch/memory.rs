@@ -64,7 +64,7 @@ impl Gate {
                     state.used = state.used.saturating_add(octets);
                 }
                 self.left.notify_all();
-                return entered.then_some(Pass { gate: self, octets });
+                return entered.then(|| Pass { gate: self, octets });
             }
             let waited = self.left.wait_timeout(state, Duration::from_millis(50));
             state = waited.unwrap_or_else(PoisonError::into_inner).0;
