@@ -163,7 +163,9 @@ impl Stage<Packet, PcmBlock> for Reading {
 
     fn finish(&mut self) -> Result<(), MediaError> {
         let ended = self.end();
-        self.plugin.judged(ended)
+        self.plugin.judged(ended)?;
+        self.plugin.succeeded();
+        Ok(())
     }
 
     fn pull(&mut self) -> Result<Option<PcmBlock>, MediaError> {
@@ -320,7 +322,9 @@ impl Stage<PcmBlock, Packet> for Writing {
 
     fn finish(&mut self) -> Result<(), MediaError> {
         let ended = self.end();
-        self.plugin.judged(ended)
+        self.plugin.judged(ended)?;
+        self.plugin.succeeded();
+        Ok(())
     }
 
     fn pull(&mut self) -> Result<Option<Packet>, MediaError> {

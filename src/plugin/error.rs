@@ -23,6 +23,9 @@ pub enum LoadError {
         /// What the file has.
         found: String,
     },
+    /// The manifest pins a key, and the component is not signed by it.
+    #[error("{0}")]
+    Signature(String),
     /// It is no component, or a broken one.
     #[error("no component: {0}")]
     Component(String),

@@ -203,7 +203,9 @@ impl ImageStream for Reading {
 
     fn next_frame(&mut self) -> Result<Option<Frame>, MediaError> {
         let frame = self.next();
-        self.plugin.judged(frame)
+        let frame = self.plugin.judged(frame)?;
+        self.plugin.succeeded();
+        Ok(frame)
     }
 
     fn warnings(&self) -> &[String] {
@@ -339,7 +341,9 @@ impl ImageEncoder for Writer {
         cancel: &Cancel,
     ) -> Result<Vec<u8>, MediaError> {
         let file = self.write(frames, settings, cancel);
-        self.plugin.judged(file)
+        let file = self.plugin.judged(file)?;
+        self.plugin.succeeded();
+        Ok(file)
     }
 }
 

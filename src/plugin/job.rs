@@ -234,7 +234,10 @@ fn fault(error: &wasmtime::Error, store: &Store<State>, codec: &str, terms: &Ter
                 terms.fuel.unwrap_or(u64::MAX)
             )
         }
-        (None, Some(trap)) => format!("trapped: {trap}"),
+        (None, Some(trap)) => {
+            let name = trap.to_string();
+            format!("trapped: {}", name.trim_start_matches("wasm trap: "))
+        }
         (None, None) => clean(&error.root_cause().to_string(), TEXT),
     };
     MediaError::CodecFailed {

@@ -13,6 +13,7 @@ use super::host::{CompiledCache, Host, hex};
 use super::job::{Code, Job};
 use super::manifest::{Manifest, Terms, Wasi};
 use super::quarantine::Quarantine;
+use super::signature;
 use super::store::State;
 use super::world;
 use crate::media::{Cancel, MediaError};
@@ -34,7 +35,7 @@ struct Inner {
 }
 
 impl Host {
-    /// Loads a plugin: size, pin, code, imports, exports, what it says of itself, what it may do.
+    /// Loads a plugin: size, pins, code, imports, exports, what it says of itself, what it may do.
     /// Its code runs for the first time when all but the last two are found to be fine, and then
     /// within [`describe_ms`](crate::limits::PluginLimits::describe_ms).
     ///
@@ -44,6 +45,21 @@ impl Host {
     pub fn load(
         &self,
         octets: &[u8],
+        manifest: &Manifest,
+        cache: &dyn CompiledCache,
+    ) -> Result<Plugin, LoadError> {
+        self.load_signed(octets, None, manifest, cache)
+    }
+
+    /// As [`load`](Self::load), with the signature that lies beside the component.
+    ///
+    /// # Errors
+    ///
+    /// As [`load`](Self::load).
+    pub fn load_signed(
+        &self,
+        octets: &[u8],
+        signature: Option<&str>,
         manifest: &Manifest,
         cache: &dyn CompiledCache,
     ) -> Result<Plugin, LoadError> {
@@ -60,6 +76,9 @@ impl Host {
                 pinned: pinned.clone(),
                 found: sha256,
             });
+        }
+        if let Some(key) = &manifest.signed_by {
+            signature::verify(octets, signature, key)?;
         }
         let code = link(self, octets, manifest.wasi, cache)?;
         let about = describe(&code)?;
@@ -141,15 +160,22 @@ impl Plugin {
         Job::start(&self.inner.code, self.name(), self.inner.terms, cancel)
     }
 
-    /// Remembers how a job went.
+    /// Remembers that a job gave what it should.
+    pub(super) fn succeeded(&self) {
+        self.inner.quarantine.succeeded();
+    }
+
+    /// Remembers how a call went. One that went well is not the whole of a job, so it does not
+    /// count.
     pub(super) fn judged<T>(&self, outcome: Result<T, MediaError>) -> Result<T, MediaError> {
         let host = &self.inner.code.host;
         match &outcome {
             Err(MediaError::CodecFailed { .. }) => {
                 self.inner.quarantine.failed(host.now(), host.limits());
             }
-            Err(MediaError::Cancelled) => {}
-            _ => self.inner.quarantine.succeeded(),
+            Ok(_) | Err(MediaError::Cancelled) => {}
+            // It said whose fault it was.
+            Err(_) => self.inner.quarantine.succeeded(),
         }
         outcome
     }

@@ -17,6 +17,9 @@ pub struct Manifest {
     pub enabled: bool,
     /// SHA-256 of the component in hexadecimal: it is loaded with these octets or not at all.
     pub sha256: Option<String>,
+    /// Public key in hexadecimal: it is loaded where `NAME.wasm.sig` beside it holds the signature of
+    /// this key over its octets, or not at all.
+    pub signed_by: Option<String>,
     /// Built-in codecs have 100; of the codecs of a format the highest is used, and the others where
     /// it fails.
     pub priority: i32,
@@ -74,6 +77,7 @@ impl Default for Manifest {
         Self {
             enabled: true,
             sha256: None,
+            signed_by: None,
             priority: BELOW_BUILTIN,
             memory_max: None,
             timeout_ms: None,

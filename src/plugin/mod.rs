@@ -22,8 +22,12 @@ mod job;
 mod load;
 mod manifest;
 mod quarantine;
+mod signature;
 mod store;
 mod world;
+
+#[cfg(test)]
+mod tests;
 
 use std::sync::Arc;
 
@@ -34,6 +38,7 @@ pub use host::{Clock, CompiledCache, Host, LogSink, NoCache};
 pub use job::Usage;
 pub use load::Plugin;
 pub use manifest::{Manifest, Setting, Terms, Wasi};
+pub use signature::SigningKey;
 pub use world::VERSION;
 
 use crate::media::Registry;

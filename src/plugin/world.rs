@@ -7,8 +7,6 @@ use super::error::{LoadError, clean};
 pub const VERSION: &str = "0.1.0";
 
 const PACKAGE: &str = "remold:codec/";
-const MAJOR_MINOR: (u64, u64) = (0, 1);
-const PATCH: u64 = 0;
 
 /// The interfaces of the contract that a plugin may import.
 const IMPORTS: [&str; 2] = ["host-log", "types"];
@@ -23,13 +21,10 @@ pub(super) fn interface(name: &str) -> Result<Option<&str>, LoadError> {
         return Ok(None);
     };
     let (interface, version) = rest.split_once('@').unwrap_or((rest, ""));
-    let numbers: Vec<Option<u64>> = version.split('.').map(|n| n.parse().ok()).collect();
+    let numbers: Vec<Option<u32>> = version.split('.').map(|n| n.parse().ok()).collect();
     match numbers.as_slice() {
-        [Some(major), Some(minor), Some(patch)]
-            if (*major, *minor) == MAJOR_MINOR && *patch <= PATCH =>
-        {
-            Ok(Some(interface))
-        }
+        // A later patch may call for functions that this host does not have.
+        [Some(0), Some(1), Some(0)] => Ok(Some(interface)),
         _ => Err(LoadError::Version(clean(name, 100))),
     }
 }
@@ -41,7 +36,8 @@ pub(super) fn check_imports<'a>(
 ) -> Result<(), LoadError> {
     for name in names {
         let known = interface(name)?.is_some_and(|interface| IMPORTS.contains(&interface));
-        if !known && !(wasi && name.starts_with("wasi:")) {
+        let trapped = wasi && name.starts_with("wasi:");
+        if !(known || trapped) {
             return Err(LoadError::Import(clean(name, 100)));
         }
     }

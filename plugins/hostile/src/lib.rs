@@ -64,7 +64,7 @@ impl ImageDecoder for Hostile {
         let mut info = ImageInfo::still(size, false);
         match self.deed.as_str() {
             "orientation" => info.orientation = 77,
-            "huge-profile" => info.icc = Some(vec![1; 20 << 20]),
+            "huge-profile" => info.icc = Some(vec![1; 3 << 20]),
             "endless-frames" => info.frames = None,
             _ => {}
         }

@@ -69,10 +69,9 @@ fn black_and_white(rgba: &[u8], width: usize, dither: bool) -> Vec<bool> {
         let mut ahead = 0;
         for (x, pixel) in row.chunks_exact(4).enumerate() {
             // ITU-R BT.601's luma in 1/256.
-            let luma = (i32::from(pixel[0]) * 77
-                + i32::from(pixel[1]) * 150
-                + i32::from(pixel[2]) * 29)
-                / 256;
+            let luma =
+                (i32::from(pixel[0]) * 77 + i32::from(pixel[1]) * 150 + i32::from(pixel[2]) * 29)
+                    / 256;
             let value = luma + (ahead + below[x + 1]).div_euclid(16);
             let white = value >= 128;
             black.push(!white);

@@ -182,7 +182,10 @@ impl<T: ImageEncoder> encode::GuestEncoder for Writing<T> {
     }
 
     fn add_frame(&self, rgba: Vec<u8>, delay_ms: u32) -> Result<(), Error> {
-        self.state.borrow_mut().frames.push(Frame { rgba, delay_ms });
+        self.state
+            .borrow_mut()
+            .frames
+            .push(Frame { rgba, delay_ms });
         Ok(())
     }
 

@@ -8,7 +8,7 @@ use crate::limits::PluginLimits;
 use crate::media::Registry;
 use crate::plugin::{CompiledCache, Host, Manifest, NoCache, Plugin};
 use crate::server::plugins::{
-    DiskCache, Found, State, clock, default_cache, manifest_of, read_component, scan,
+    DiskCache, Found, State, clock, default_cache, manifest_of, read_component, scan, signature_of,
 };
 
 /// Fuel that no job uses up: it is there to be counted.
@@ -43,11 +43,13 @@ pub(super) fn load(path: &Path, host: &Host) -> Result<Plugin, CliError> {
         Some(cache) => cache,
         None => &NoCache,
     };
-    let loaded = host.load(&octets, &manifest, cache);
+    let signature = signature_of(path);
+    let loaded = host.load_signed(&octets, signature.as_deref(), &manifest, cache);
     loaded.map_err(|error| refused(error.to_string()))
 }
 
-fn octets(path: &Path, host: &Host) -> Result<Vec<u8>, CliError> {
+/// The octets of a component.
+pub(super) fn octets(path: &Path, host: &Host) -> Result<Vec<u8>, CliError> {
     read_component(path, host.limits().component_bytes)
         .map_err(|why| CliError::new(Exit::Refused, why).in_file(io::shown(path)))
 }

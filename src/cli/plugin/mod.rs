@@ -8,6 +8,8 @@ mod new;
 #[cfg(feature = "plugins")]
 mod show;
 #[cfg(feature = "plugins")]
+mod sign;
+#[cfg(feature = "plugins")]
 mod trial;
 
 use std::path::{Path, PathBuf};
@@ -36,6 +38,8 @@ enum PluginCommand {
     List(ListArgs),
     /// Compile plugins now, so that the next start need not
     Compile(CompileArgs),
+    /// Sign a plugin, so that a manifest can pin who made it
+    Sign(SignArgs),
     /// Measure a plugin: its start, its speed, and the built-in codec of the same format
     Bench(BenchArgs),
 }
@@ -135,6 +139,25 @@ struct BenchArgs {
     rounds: u32,
 }
 
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Examples:
+  remold plugin sign qoi.wasm --key author.key --new-key
+  remold plugin sign qoi.wasm --key author.key")]
+#[cfg_attr(
+    not(feature = "plugins"),
+    allow(dead_code, reason = "the options are parsed all the same")
+)]
+struct SignArgs {
+    /// The component; the signature goes to a file of its name with .sig behind it
+    plugin: PathBuf,
+    /// The secret key
+    #[arg(long, value_name = "FILE")]
+    key: PathBuf,
+    /// Make the key first; its file must not be there
+    #[arg(long)]
+    new_key: bool,
+}
+
 /// Runs `remold plugin`.
 pub(super) fn run(args: Args) -> Result<Exit, CliError> {
     match args.command {
@@ -149,6 +172,8 @@ pub(super) fn run(args: Args) -> Result<Exit, CliError> {
         PluginCommand::Compile(args) => files::compile(&args),
         #[cfg(feature = "plugins")]
         PluginCommand::Bench(args) => bench::bench(&args),
+        #[cfg(feature = "plugins")]
+        PluginCommand::Sign(args) => sign::sign(&args),
         #[cfg(not(feature = "plugins"))]
         _ => Err(missing()),
     }

@@ -85,7 +85,8 @@ fn load(path: &Path, host: &Host, cache: Option<&DiskCache>) -> State {
             Some(cache) => cache,
             None => &NoCache,
         };
-        host.load(&octets, &manifest, cache)
+        let signature = signature_of(path);
+        host.load_signed(&octets, signature.as_deref(), &manifest, cache)
             .map(Some)
             .map_err(|error| error.to_string())
     };
@@ -122,6 +123,17 @@ pub(crate) fn manifest_of(component: &Path, limit: u64) -> Result<Manifest, Stri
     let text = String::from_utf8(octets).map_err(|_| "its manifest: not UTF-8".to_owned())?;
     Manifest::read(&text).map_err(|error| error.to_string())
 }
+
+/// The signature beside a component, where there is one: its name with `.sig` behind it.
+pub(crate) fn signature_of(component: &Path) -> Option<String> {
+    let mut name = component.as_os_str().to_owned();
+    name.push(".sig");
+    let (octets, _) = read(Path::new(&name), SIGNATURE).ok()?;
+    String::from_utf8(octets?).ok()
+}
+
+/// The most octets of the file of a signature.
+const SIGNATURE: u64 = 1024;
 
 /// The octets of a file, or `None` where it has more than `limit`; and how many it has.
 fn read(path: &Path, limit: u64) -> io::Result<(Option<Vec<u8>>, u64)> {

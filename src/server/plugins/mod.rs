@@ -8,7 +8,7 @@ mod folder;
 #[cfg(feature = "plugins")]
 pub(crate) use cache::{DiskCache, default_cache};
 #[cfg(feature = "plugins")]
-pub(crate) use folder::{Found, State, clock, manifest_of, read_component, scan};
+pub(crate) use folder::{Found, State, clock, manifest_of, read_component, scan, signature_of};
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;

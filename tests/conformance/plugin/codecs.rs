@@ -245,3 +245,74 @@ fn a_plugin_of_every_released_version_loads() {
         );
     }
 }
+
+/// The samples of a sound as ffmpeg reads them.
+fn samples(path: &Path) -> Option<Vec<f64>> {
+    let output = tool("ffmpeg")?
+        .args(["-v", "error", "-i"])
+        .arg(path)
+        .args(["-f", "s16le", "-"])
+        .output()
+        .unwrap();
+    assert!(
+        output.status.success(),
+        "{}",
+        String::from_utf8_lossy(&output.stderr)
+    );
+    let (pairs, _) = output.stdout.as_chunks::<2>();
+    Some(
+        pairs
+            .iter()
+            .map(|pair| f64::from(i16::from_le_bytes(*pair)))
+            .collect(),
+    )
+}
+
+#[test]
+fn ima_adpcm_sounds_as_ffmpeg_hears_it() {
+    let (Some(component), Some(_)) = (built("ima-adpcm"), tool("ffmpeg")) else {
+        return;
+    };
+    for channels in ["1", "2"] {
+        let folder = Folder::new(&format!("adpcm-{channels}")).with(&component, "priority = 200");
+        let (source, made) = (folder.path("in.wav"), folder.path("out.wav"));
+        let status = tool("ffmpeg")
+            .expect("it is here")
+            .args([
+                "-v",
+                "error",
+                "-f",
+                "lavfi",
+                "-i",
+                "sine=frequency=440:duration=1.5",
+            ])
+            .args(["-ar", "16000", "-ac", channels, "-c:a", "adpcm_ima_wav"])
+            .arg(&source)
+            .status()
+            .unwrap();
+        assert!(status.success());
+        run(&[
+            &"media",
+            &"convert",
+            &source,
+            &"-o",
+            &made,
+            &"--disable",
+            &"adpcm-decoder",
+            &"--plugins",
+            &folder.0,
+        ]);
+        let (want, have) = (samples(&source).unwrap(), samples(&made).unwrap());
+        assert!(
+            want.len().abs_diff(have.len()) <= 2_100,
+            "{} {}",
+            want.len(),
+            have.len()
+        );
+        // The way steps are rounded differs between decoders; the level may be set anew.
+        let power = |s: &[f64]| s.iter().map(|v| v * v).sum::<f64>().sqrt();
+        let product: f64 = want.iter().zip(&have).map(|(a, b)| a * b).sum();
+        let likeness = product / (power(&want) * power(&have));
+        assert!(likeness > 0.999, "{channels}: {likeness}");
+    }
+}

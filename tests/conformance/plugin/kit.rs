@@ -149,3 +149,59 @@ fn compiled_plugins_are_kept_for_their_user_alone() {
     assert!(!output.status.success());
     assert!(String::from_utf8_lossy(&output.stderr).contains("chmod 700"));
 }
+
+/// A plugin whose manifest pins a key is used with its signature and refused without.
+#[test]
+fn a_signed_plugin_is_taken_and_another_is_not() {
+    let Some(component) = built("qoi") else {
+        return;
+    };
+    let folder = Folder::new("sign").with(&component, "");
+    let plugin = folder.path("qoi.wasm");
+    let sign = |more: &[&str]| {
+        remold()
+            .args(["plugin", "sign"])
+            .arg(&plugin)
+            .arg("--key")
+            .arg(folder.path("author.key"))
+            .args(more)
+            .output()
+            .unwrap()
+    };
+    assert_eq!(sign(&[]).status.code(), Some(5), "there is no key yet");
+    let output = sign(&["--new-key"]);
+    assert!(
+        output.status.success(),
+        "{}",
+        String::from_utf8_lossy(&output.stderr)
+    );
+    let text = String::from_utf8_lossy(&output.stdout);
+    let pin = text
+        .lines()
+        .find(|line| line.contains("signed-by"))
+        .unwrap();
+    std::fs::write(folder.path("qoi.toml"), pin.trim()).unwrap();
+    let state = || {
+        let output = remold()
+            .args(["plugin", "list"])
+            .arg(&folder.0)
+            .output()
+            .unwrap();
+        String::from_utf8_lossy(&output.stdout).into_owned()
+    };
+    assert!(state().contains("in use"), "{}", state());
+    assert!(
+        !sign(&["--new-key"]).status.success(),
+        "a key is never overwritten"
+    );
+    std::fs::write(folder.path("qoi.wasm.sig"), "00".repeat(64)).unwrap();
+    assert!(state().contains("refused: the signature"), "{}", state());
+    std::fs::remove_file(folder.path("qoi.wasm.sig")).unwrap();
+    assert!(
+        state().contains("refused: there is no signature"),
+        "{}",
+        state()
+    );
+    assert!(sign(&[]).status.success());
+    assert!(state().contains("in use"), "{}", state());
+}
