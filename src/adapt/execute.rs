@@ -297,19 +297,15 @@ fn code<'a>(
         registry, limits, ..
     } = engine.context;
     let begun = (engine.now)();
-    let open = if job.animation {
-        image::Source::open
-    } else {
-        image::Source::open_still
-    };
+    let target = image_target(job, job.max_bytes);
     let opened = match format {
-        Some(format) => open(
+        Some(format) => image::Source::open_for(
             &part.data,
             format,
             registry,
             limits,
             engine.cancel,
-            job.max_box,
+            &target,
         ),
         None => clip::poster(&part.data, registry, limits, engine.cancel)
             .map(|picture| image::Source::of_picture(picture, registry)),
@@ -317,9 +313,9 @@ fn code<'a>(
     let decoded = (engine.now)();
     let (source, made) = match opened {
         Ok(source) => {
-            let made = source.encode(&image_target(job, job.max_bytes), engine.cancel);
+            let made = source.encode(&target, engine.cancel);
             (
-                Some(source).filter(|source| held(source) <= HELD_PICTURE),
+                Some(source).filter(|source| source.held_octets() <= HELD_PICTURE),
                 made.map(Medium::Picture),
             )
         }
@@ -434,15 +430,6 @@ fn made_clip(made: clip::Clip) -> Made {
         },
         warnings: made.warnings,
     }
-}
-
-/// Octets of the pixels a source holds.
-fn held(source: &image::Source) -> usize {
-    source
-        .frames()
-        .iter()
-        .map(|frame| frame.picture.data().len())
-        .sum()
 }
 
 /// The report on a plan that is not carried out: what would happen.
