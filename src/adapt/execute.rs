@@ -335,26 +335,21 @@ fn code<'a>(
         registry, limits, ..
     } = engine.context;
     let begun = (engine.now)();
-    let open = if job.animation {
-        image::Source::open
-    } else {
-        image::Source::open_still
-    };
+    let target = image_target(job, job.max_bytes);
     let opened = match (format, shared) {
-        (Some(format), None) => open(
+        (Some(format), None) => image::Source::open_for(
             &part.data,
             format,
             registry,
             limits,
             engine.cancel,
-            job.max_box,
+            &target,
         ),
         (Some(format), Some(shared)) => image::Source::open_shared(
             &part.data,
             format,
-            job.animation,
             (registry, limits, engine.cancel),
-            job.max_box,
+            &target,
             (shared, index),
         ),
         (None, _) => clip::poster(&part.data, registry, limits, engine.cancel)
@@ -363,9 +358,9 @@ fn code<'a>(
     let decoded = (engine.now)();
     let (source, made) = match opened {
         Ok(source) => {
-            let made = source.encode(&image_target(job, job.max_bytes), engine.cancel);
+            let made = source.encode(&target, engine.cancel);
             (
-                Some(source).filter(|source| held(source) <= HELD_PICTURE),
+                Some(source).filter(|source| source.held_octets() <= HELD_PICTURE),
                 made.map(Medium::Picture),
             )
         }
@@ -480,15 +475,6 @@ fn made_clip(made: clip::Clip) -> Made {
         },
         warnings: made.warnings,
     }
-}
-
-/// Octets of the pixels a source holds.
-fn held(source: &image::Source) -> usize {
-    source
-        .frames()
-        .iter()
-        .map(|frame| frame.picture.data().len())
-        .sum()
 }
 
 /// The report on a plan that is not carried out: what would happen.

@@ -9,7 +9,7 @@ use bytes::Bytes;
 use super::cancel::Cancel;
 use super::error::MediaError;
 use super::info::{Codec, Format};
-use super::picture::{Frame, Packet, PcmBlock, Plays, VideoFrame};
+use super::picture::{Chroma, Frame, Packet, PcmBlock, Planes, Plays, VideoFrame};
 use crate::dimensions::Dimensions;
 use crate::limits::Limits;
 
@@ -80,6 +80,22 @@ pub trait ImageStream {
     /// follows [`DecodeOptions::at_least`].
     fn delivers(&self) -> Dimensions {
         self.header().size
+    }
+
+    /// The next frame as planes of full range and BT.601, as stored, of exactly `size`, which is
+    /// no larger than the header's; colour, where there is any, is sampled as `chroma` says.
+    /// `None` where the decoder does not scale while it decodes, or has no frame left: then
+    /// [`next_frame`](Self::next_frame) is asked.
+    ///
+    /// # Errors
+    ///
+    /// As [`next_frame`](Self::next_frame).
+    fn next_planes(
+        &mut self,
+        _size: Dimensions,
+        _chroma: Chroma,
+    ) -> Result<Option<Planes>, MediaError> {
+        Ok(None)
     }
 
     /// What was wrong with the picture so far and did not stop it.
@@ -157,6 +173,37 @@ pub trait ImageEncoder: Send + Sync {
         settings: &ImageSettings,
         cancel: &Cancel,
     ) -> Result<Vec<u8>, MediaError>;
+
+    /// Writes a still picture of `size` from planes that are no smaller, of full range and BT.601,
+    /// where the encoder finds the best size and quality for
+    /// [`max_bytes`](ImageSettings::max_bytes) by itself, and then never exceeds it; `None` where
+    /// it does not, and is searched with [`encode`](Self::encode).
+    ///
+    /// # Errors
+    ///
+    /// As [`encode`](Self::encode), and [`MediaError::TargetTooSmall`].
+    fn fit_planes(
+        &self,
+        _planes: &Planes,
+        _size: Dimensions,
+        _settings: &ImageSettings,
+        _cancel: &Cancel,
+    ) -> Result<Option<Fitted>, MediaError> {
+        Ok(None)
+    }
+}
+
+/// A picture that an encoder fitted by itself.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Fitted {
+    /// The file.
+    pub bytes: Vec<u8>,
+    /// Its pixels.
+    pub size: Dimensions,
+    /// The quality it has, 1..=100 on JPEG's usual scale.
+    pub quality: u8,
+    /// How many files were written to find it.
+    pub encodes: u32,
 }
 
 /// How a picture is to be written.

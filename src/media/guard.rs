@@ -15,7 +15,7 @@ use super::cancel::Cancel;
 use super::codec::{DecodeOptions, ImageDecoder, ImageHeader, ImageStream};
 use super::error::MediaError;
 use super::info::Format;
-use super::picture::Frame;
+use super::picture::{Chroma, Frame, Planes};
 use crate::dimensions::Dimensions;
 use crate::limits::Limits;
 
@@ -138,6 +138,45 @@ impl GuardedImage {
         self.pixels = self.pixels.saturating_add(canvas);
         self.stream = Some(stream);
         Ok(Some(frame))
+    }
+
+    /// The first frame as planes of `size`, which is no larger than the header's, where the
+    /// decoder can scale while it decodes; see
+    /// [`next_planes`](super::codec::ImageStream::next_planes).
+    ///
+    /// # Errors
+    ///
+    /// As [`next_frame`](Self::next_frame).
+    pub fn next_planes(
+        &mut self,
+        size: Dimensions,
+        chroma: Chroma,
+    ) -> Result<Option<Planes>, MediaError> {
+        self.cancel.check()?;
+        let Some(mut stream) = self.stream.take() else {
+            return Ok(None);
+        };
+        let planes = caught(&self.codec, || stream.next_planes(size, chroma))?;
+        let Some(planes) = planes else {
+            self.stream = Some(stream);
+            return Ok(None);
+        };
+        self.warnings.extend_from_slice(stream.warnings());
+        let colour = planes.chroma.plane(size).map_or(0, pixels);
+        let sound = planes.size == size
+            && wide(planes.y.len()) == pixels(size)
+            && wide(planes.cb.len()) == colour
+            && wide(planes.cr.len()) == colour;
+        if !sound {
+            return Err(MediaError::unsupported(format!(
+                "planes that are not of {size} from {}",
+                self.codec
+            )));
+        }
+        self.frames = self.frames.saturating_add(1);
+        self.pixels = self.pixels.saturating_add(pixels(self.header.size));
+        self.stream = Some(stream);
+        Ok(Some(planes))
     }
 
     /// What was wrong and did not stop decoding.

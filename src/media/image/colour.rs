@@ -47,6 +47,18 @@ impl ToSrgb {
         }
     }
 
+    /// Whether grey or coloured pictures are changed at all.
+    pub(super) fn changes(&self, grey: bool) -> bool {
+        let Self::Profile(profile) = self else {
+            return false;
+        };
+        match (profile.color_space, grey) {
+            (DataColorSpace::Gray, grey) => grey,
+            (DataColorSpace::Rgb, false) => !is_srgb(profile),
+            _ => false,
+        }
+    }
+
     /// Converts a picture. One whose channels the profile does not describe stays as it is.
     pub(super) fn apply(&self, picture: Picture) -> Result<Picture, MediaError> {
         let Self::Profile(profile) = self else {
@@ -97,6 +109,23 @@ fn convert(
         .transform(picture.data(), &mut data)
         .map_err(failed)?;
     Picture::new(picture.size(), picture.layout(), data)
+}
+
+/// Whether a profile is sRGB under any name. A broken one counts as such: it is not used.
+fn is_srgb(profile: &ColorProfile) -> bool {
+    caught("moxcms", || {
+        let failed = |error| MediaError::unsupported(format!("colour profile: {error}"));
+        let transform = profile
+            .create_transform_8bit(
+                CmsLayout::Rgb,
+                &ColorProfile::new_srgb(),
+                CmsLayout::Rgb,
+                TransformOptions::default(),
+            )
+            .map_err(failed)?;
+        Ok(is_identity(|from, to| transform.transform(from, to).is_ok()))
+    })
+    .unwrap_or(true)
 }
 
 /// Whether a transform of RGB moves no colour of a coarse grid by more than rounding does: an
@@ -152,6 +181,10 @@ mod tests {
         let icc = ColorProfile::new_srgb().encode().unwrap();
         let (to_srgb, _) = ToSrgb::read(Some(&icc));
         assert_eq!(to_srgb.apply(red(Layout::Rgb8)).unwrap(), red(Layout::Rgb8));
+        assert!(!to_srgb.changes(false) && !to_srgb.changes(true));
+        let icc = ColorProfile::new_display_p3().encode().unwrap();
+        let (wide, _) = ToSrgb::read(Some(&icc));
+        assert!(wide.changes(false) && !wide.changes(true));
     }
 
     #[test]

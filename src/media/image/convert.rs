@@ -71,16 +71,7 @@ pub fn convert(
     if keep && target.quality.is_none() {
         return Ok(Converted::Kept);
     }
-    let moving = target.animation
-        && registry
-            .image_encoder(target.format)
-            .is_some_and(|encoder| encoder.animation());
-    let open = if moving {
-        Source::open
-    } else {
-        Source::open_still
-    };
-    let source = open(data, info.format, registry, limits, cancel, target.max_box)?;
+    let source = Source::open_for(data, info.format, registry, limits, cancel, target)?;
     let encoded = if keep {
         let encoded = source.encode(target, cancel)?;
         if encoded.bytes.len() >= data.len() {

@@ -1,7 +1,7 @@
 //! Pictures: decoding, fitting, encoding.
 //!
 //! [`Source::open`] decodes once, into pixels that are upright, sRGB, 8 bits deep and no larger
-//! than needed; [`Source::encode`] makes as many results from them as are asked for.
+//! than needed (of a JPEG, planes that were scaled while they were decoded); [`Source::encode`] makes as many results from them as are asked for.
 
 mod colour;
 mod convert;
@@ -20,6 +20,8 @@ mod wbmp;
 use std::sync::Arc;
 
 pub use convert::{Converted, acceptable, convert};
+#[doc(hidden)]
+pub use jpeg::narrowly;
 pub use estimate::{Point, estimate};
 pub use shared::Shared;
 pub use source::{CEILING_QUALITY, DEFAULT_QUALITY, Source};
@@ -31,6 +33,7 @@ use super::codec::{ImageDecoder, ImageEncoder};
 /// The built-in codecs that read pictures.
 pub(super) fn decoders() -> Vec<Arc<dyn ImageDecoder>> {
     vec![
+        Arc::new(jpeg::JpegDecoder),
         Arc::new(decode::ImageCrate),
         Arc::new(gif::GifDecoder),
         Arc::new(wbmp::WbmpDecoder),

@@ -1,11 +1,13 @@
 //! A decoded picture, ready to be encoded as often as needed.
 
 use std::borrow::Cow;
+use std::sync::OnceLock;
 
 use bytes::Bytes;
 
 use super::colour::ToSrgb;
 use super::estimate::expected_octets;
+use super::jpeg;
 use super::palette::has_few_colours;
 use super::shared::{Frames, Shared};
 use super::target::{Encoded, ImageTarget};
@@ -18,7 +20,7 @@ use crate::media::error::MediaError;
 use crate::media::fit::{self, Attempt};
 use crate::media::guard;
 use crate::media::info::Format;
-use crate::media::picture::{Frame, Picture, Plays};
+use crate::media::picture::{Chroma, Frame, Picture, Planes, Plays};
 use crate::media::registry::Registry;
 
 /// Quality where none is asked for and no number of octets either.
@@ -32,7 +34,7 @@ pub const CEILING_QUALITY: u8 = 90;
 /// pixels alone; nothing of the file's metadata is left.
 #[derive(Clone)]
 pub struct Source {
-    frames: Vec<Frame>,
+    held: Held,
     plays: Plays,
     size: Dimensions,
     original: Dimensions,
@@ -40,6 +42,14 @@ pub struct Source {
     warnings: Vec<String>,
     /// Codecs that failed before one read it.
     failures: Vec<String>,
+}
+
+/// How the pixels are held.
+#[derive(Clone)]
+enum Held {
+    Frames(Vec<Frame>),
+    /// A photograph as it is stored in a JPEG, and its pixels once they are asked for.
+    Planes(Box<Planes>, OnceLock<Vec<Frame>>),
 }
 
 impl Source {
@@ -58,7 +68,25 @@ impl Source {
         shrink_to: Option<Dimensions>,
     ) -> Result<Self, MediaError> {
         let options = options(format, limits, cancel, true);
-        Self::read(data, registry, options, shrink_to, None)
+        Self::read(data, registry, options, Want::pixels(shrink_to))
+    }
+
+    /// As [`open`](Self::open), of what `target` needs: as many frames as it may have, no larger
+    /// than its box, and no more colour than it will hold.
+    ///
+    /// # Errors
+    ///
+    /// As [`open`](Self::open).
+    pub fn open_for(
+        data: &Bytes,
+        format: Format,
+        registry: &Registry,
+        limits: &Limits,
+        cancel: &Cancel,
+        target: &ImageTarget,
+    ) -> Result<Self, MediaError> {
+        let options = options(format, limits, cancel, moves(registry, target));
+        Self::read(data, registry, options, Want::of(target))
     }
 
     /// As [`open`](Self::open), of the first frame alone.
@@ -75,11 +103,11 @@ impl Source {
         shrink_to: Option<Dimensions>,
     ) -> Result<Self, MediaError> {
         let options = options(format, limits, cancel, false);
-        Self::read(data, registry, options, shrink_to, None)
+        Self::read(data, registry, options, Want::pixels(shrink_to))
     }
 
-    /// As [`open`](Self::open), or as [`open_still`](Self::open_still) without `animation`, of the
-    /// part with index `part` of a message whose pictures several devices share.
+    /// As [`open_for`](Self::open_for), of the part with index `part` of a message whose pictures
+    /// several devices share.
     ///
     /// # Errors
     ///
@@ -87,13 +115,16 @@ impl Source {
     pub fn open_shared(
         data: &Bytes,
         format: Format,
-        animation: bool,
         (registry, limits, cancel): (&Registry, &Limits, &Cancel),
-        shrink_to: Option<Dimensions>,
-        (shared, part): (&Shared, usize),
+        target: &ImageTarget,
+        shared: (&Shared, usize),
     ) -> Result<Self, MediaError> {
-        let options = options(format, limits, cancel, animation);
-        Self::read(data, registry, options, shrink_to, Some((shared, part)))
+        let options = options(format, limits, cancel, moves(registry, target));
+        let want = Want {
+            shared: Some(shared),
+            ..Want::of(target)
+        };
+        Self::read(data, registry, options, want)
     }
 
     /// A picture that is in memory already, upright and sRGB.
@@ -101,10 +132,7 @@ impl Source {
     pub fn of_picture(picture: Picture, registry: &Registry) -> Self {
         let size = picture.size();
         Self {
-            frames: vec![Frame {
-                picture,
-                delay_ms: 0,
-            }],
+            held: Held::Frames(still(picture)),
             plays: Plays::Times(1),
             size,
             original: size,
@@ -118,14 +146,13 @@ impl Source {
         data: &Bytes,
         registry: &Registry,
         mut options: DecodeOptions,
-        shrink_to: Option<Dimensions>,
-        shared: Option<(&Shared, usize)>,
+        want: Want<'_>,
     ) -> Result<Self, MediaError> {
-        options.at_least = shrink_to;
+        options.at_least = want.shrink_to;
         let mut failures = Vec::new();
         let mut last = MediaError::unsupported(format!("reading {}", options.format.name()));
         for decoder in registry.image_decoders(options.format) {
-            match Self::read_by(decoder.as_ref(), data, registry, &options, shared) {
+            match Self::read_by(decoder.as_ref(), data, registry, &options, want) {
                 Ok(mut source) => {
                     source.failures = failures;
                     return Ok(source);
@@ -146,19 +173,37 @@ impl Source {
         data: &Bytes,
         registry: &Registry,
         options: &DecodeOptions,
-        shared: Option<(&Shared, usize)>,
+        want: Want<'_>,
     ) -> Result<Self, MediaError> {
-        let (format, shrink_to) = (options.format, options.at_least);
-        let image = guard::open_image(decoder, data, options)?;
+        let format = options.format;
+        let mut image = guard::open_image(decoder, data, options)?;
         let header = image.header().clone();
         let original = turned(header.size, header.orientation);
-        let size = shrink_to.map_or(original, |limit| fit_box(original, limit));
+        let size = want
+            .shrink_to
+            .map_or(original, |limit| fit_box(original, limit));
         let stored = turned(size, header.orientation);
         let (to_srgb, warning) = ToSrgb::read(header.icc.as_deref());
         let mut warnings: Vec<String> = warning.into_iter().collect();
+        if let Some(planes) = image.next_planes(stored, want.chroma)? {
+            let planes = in_srgb(planes, &to_srgb)?;
+            warnings.extend_from_slice(image.warnings());
+            return Ok(Self {
+                held: Held::Planes(
+                    Box::new(jpeg::upright(planes, header.orientation)),
+                    OnceLock::new(),
+                ),
+                plays: header.plays,
+                size,
+                original,
+                registry: registry.clone(),
+                warnings,
+                failures: Vec::new(),
+            });
+        }
         let mut frames = Vec::new();
         let mut held = 0_u64;
-        let mut image = match shared {
+        let mut image = match want.shared {
             Some((shared, part)) => shared.frames(part, options.animation, image),
             None => Frames::alone(image),
         };
@@ -194,7 +239,7 @@ impl Source {
             return Err(MediaError::malformed(format, "no picture"));
         }
         Ok(Self {
-            frames,
+            held: Held::Frames(frames),
             plays: header.plays,
             size,
             original,
@@ -219,7 +264,30 @@ impl Source {
     /// The frames held, at least one.
     #[must_use]
     pub fn frames(&self) -> &[Frame] {
-        &self.frames
+        match &self.held {
+            Held::Frames(frames) => frames,
+            // The planes were checked when they were read, so they always make a picture.
+            Held::Planes(planes, frames) => frames.get_or_init(|| {
+                jpeg::to_picture(planes)
+                    .map(still)
+                    .unwrap_or_default()
+            }),
+        }
+    }
+
+    /// Octets of memory that the pixels take.
+    #[must_use]
+    pub fn held_octets(&self) -> usize {
+        let of_frames = |frames: &[Frame]| -> usize {
+            frames.iter().map(|frame| frame.picture.data().len()).sum()
+        };
+        match &self.held {
+            Held::Frames(frames) => of_frames(frames),
+            Held::Planes(planes, frames) => {
+                let planes = planes.y.len() + planes.cb.len() + planes.cr.len();
+                planes + frames.get().map_or(0, |frames| of_frames(frames))
+            }
+        }
     }
 
     /// What was wrong with the file and did not stop it from being read.
@@ -234,8 +302,10 @@ impl Source {
     ///
     /// None in practice: the pixels were checked when they were read.
     pub fn flattened(mut self) -> Result<Self, MediaError> {
-        for frame in &mut self.frames {
-            frame.picture = flatten(&frame.picture)?;
+        if let Held::Frames(frames) = &mut self.held {
+            for frame in frames {
+                frame.picture = flatten(&frame.picture)?;
+            }
         }
         Ok(self)
     }
@@ -282,12 +352,18 @@ impl Source {
         let size = encoder
             .max_size()
             .map_or(size, |limit| fit_box(size, limit));
+        if target.format == Format::Jpeg
+            && let Some(encoded) = self.fit_planes(target, size, encoder, cancel)?
+        {
+            return Ok(encoded);
+        }
         let moving = target.animation && encoder.animation();
+        let frames = self.frames();
         let mut press = Press {
             frames: if moving {
-                &self.frames
+                frames
             } else {
-                self.frames.get(..1).unwrap_or(&self.frames)
+                frames.get(..1).unwrap_or(frames)
             },
             plays: self.plays,
             encoder,
@@ -302,10 +378,7 @@ impl Source {
         let has_quality = !matches!(target.format, Format::Gif | Format::Png | Format::Wbmp);
         let start = Attempt {
             size,
-            quality: target.quality.unwrap_or(match target.max_bytes {
-                Some(_) => CEILING_QUALITY,
-                None => DEFAULT_QUALITY,
-            }),
+            quality: ceiling(target),
             colours,
             // Dithered frames differ everywhere; only a screen of few colours is worth it.
             dither: press.frames.len() == 1 || colours.is_some(),
@@ -345,6 +418,120 @@ impl Source {
             warnings: Vec::new(),
         })
     }
+
+    /// Encodes by an encoder that fits planes by itself; `None` where this one does not.
+    fn fit_planes(
+        &self,
+        target: &ImageTarget,
+        size: Dimensions,
+        encoder: &dyn ImageEncoder,
+        cancel: &Cancel,
+    ) -> Result<Option<Encoded>, MediaError> {
+        cancel.check()?;
+        let made;
+        let planes = match &self.held {
+            Held::Planes(planes, _) => planes.as_ref(),
+            Held::Frames(frames) => {
+                let Some(first) = frames.first() else {
+                    return Ok(None);
+                };
+                made = jpeg::of_picture(&flatten(&first.picture)?, colour_for(target));
+                &made
+            }
+        };
+        let settings = ImageSettings {
+            quality: ceiling(target),
+            colours: None,
+            dither: false,
+            plays: Plays::Times(1),
+            max_bytes: target.max_bytes,
+        };
+        let fitted = guard::caught(encoder.name(), || {
+            encoder.fit_planes(planes, size, &settings, cancel)
+        })?;
+        Ok(fitted.map(|fitted| Encoded {
+            bytes: fitted.bytes,
+            format: target.format,
+            size: fitted.size,
+            frames: 1,
+            quality: Some(fitted.quality),
+            encodes: fitted.encodes,
+            warnings: Vec::new(),
+        }))
+    }
+}
+
+/// What is needed of a picture.
+#[derive(Clone, Copy)]
+struct Want<'a> {
+    shrink_to: Option<Dimensions>,
+    chroma: Chroma,
+    /// Where what is decoded is kept for other devices, and the part that it is of.
+    shared: Option<(&'a Shared, usize)>,
+}
+
+impl Want<'_> {
+    fn pixels(shrink_to: Option<Dimensions>) -> Self {
+        Self {
+            shrink_to,
+            chroma: Chroma::Full,
+            shared: None,
+        }
+    }
+
+    fn of(target: &ImageTarget) -> Self {
+        Self {
+            shrink_to: target.max_box,
+            chroma: colour_for(target),
+            shared: None,
+        }
+    }
+}
+
+/// Whether `target` may have more than one frame.
+fn moves(registry: &Registry, target: &ImageTarget) -> bool {
+    target.animation
+        && registry
+            .image_encoder(target.format)
+            .is_some_and(|encoder| encoder.animation())
+}
+
+/// The best quality that is looked for.
+fn ceiling(target: &ImageTarget) -> u8 {
+    target.quality.unwrap_or(match target.max_bytes {
+        Some(_) => CEILING_QUALITY,
+        None => DEFAULT_QUALITY,
+    })
+}
+
+/// How much colour a source must hold for `target`.
+fn colour_for(target: &ImageTarget) -> Chroma {
+    match (target.format, target.max_bytes) {
+        (Format::Jpeg, None) => jpeg::chroma_for(ceiling(target)),
+        _ => Chroma::Full,
+    }
+}
+
+/// A picture that does not move.
+fn still(picture: Picture) -> Vec<Frame> {
+    vec![Frame {
+        picture,
+        delay_ms: 0,
+    }]
+}
+
+/// Planes in sRGB, without colour where there is none.
+fn in_srgb(mut planes: Planes, to_srgb: &ToSrgb) -> Result<Planes, MediaError> {
+    if to_srgb.changes(planes.chroma == Chroma::None) {
+        let converted = to_srgb.apply(jpeg::to_picture(&planes)?)?;
+        planes = jpeg::of_picture(&converted, planes.chroma);
+    }
+    if planes.chroma != Chroma::None && jpeg::is_grey(&planes) {
+        planes.chroma = Chroma::None;
+        planes.cb.clear();
+        planes.cr.clear();
+    }
+    Ok(planes)
 }
 
 impl std::fmt::Debug for Source {
@@ -352,7 +539,7 @@ impl std::fmt::Debug for Source {
         f.debug_struct("Source")
             .field("size", &self.size)
             .field("original", &self.original)
-            .field("frames", &self.frames.len())
+            .field("frames", &self.frames().len())
             .field("plays", &self.plays)
             .field("warnings", &self.warnings)
             .finish_non_exhaustive()

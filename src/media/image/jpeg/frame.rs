@@ -1,91 +1,20 @@
-//! JPEG: what its frame header says, and the baseline encoder.
+//! What the frame header says of the memory that another decoder will take.
 
-use jpeg_encoder::{ChromaSubsamplingMethod, ColorType, Encoder, SamplingFactor};
-
-use super::transform::flatten;
 use crate::dimensions::Dimensions;
-use crate::media::cancel::Cancel;
-use crate::media::codec::{ImageEncoder, ImageSettings};
 use crate::media::error::MediaError;
 use crate::media::info::Format;
-use crate::media::picture::{Frame, Layout};
-
-/// Baseline JPEG: sequential, Huffman tables made for the picture, colour at half resolution
-/// below quality [`FULL_CHROMA`], one component where the picture is grey. No metadata.
-pub(super) struct JpegEncoder;
-
-/// The quality from which colour keeps its full resolution: above it halving the colour costs
-/// more than coarser steps would.
-const FULL_CHROMA: u8 = 95;
-
-impl ImageEncoder for JpegEncoder {
-    fn name(&self) -> &str {
-        "jpeg-encoder"
-    }
-
-    fn format(&self) -> Format {
-        Format::Jpeg
-    }
-
-    fn alpha(&self) -> bool {
-        false
-    }
-
-    fn animation(&self) -> bool {
-        false
-    }
-
-    fn encode(
-        &self,
-        frames: &[Frame],
-        settings: &ImageSettings,
-        cancel: &Cancel,
-    ) -> Result<Vec<u8>, MediaError> {
-        cancel.check()?;
-        let frame = frames
-            .first()
-            .ok_or_else(|| MediaError::unsupported("a JPEG of no frame"))?;
-        let flat = match frame.picture.layout() {
-            Layout::Rgba8 => Some(flatten(&frame.picture)?),
-            _ => None,
-        };
-        let picture = flat.as_ref().unwrap_or(&frame.picture);
-        let size = picture.size();
-        let too_large = |_| MediaError::unsupported(format!("a JPEG of {size}"));
-        let width = u16::try_from(size.width).map_err(too_large)?;
-        let height = u16::try_from(size.height).map_err(too_large)?;
-        let colour = match picture.layout() {
-            Layout::Grey8 => ColorType::Luma,
-            _ => ColorType::Rgb,
-        };
-        let quality = settings.quality.clamp(1, 100);
-        let mut bytes = Vec::new();
-        let mut encoder = Encoder::new(&mut bytes, quality);
-        encoder.set_optimized_huffman_tables(true);
-        encoder.set_chroma_subsampling_method(ChromaSubsamplingMethod::Average);
-        encoder.set_sampling_factor(if quality >= FULL_CHROMA || colour == ColorType::Luma {
-            SamplingFactor::F_1_1
-        } else {
-            SamplingFactor::F_2_2
-        });
-        encoder
-            .encode(picture.data(), width, height, colour)
-            .map_err(|error| MediaError::unsupported(format!("JPEG: {error}")))?;
-        Ok(bytes)
-    }
-}
 
 /// What the frame header (SOFn, ITU-T T.81 B.2.2) says.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct FrameHeader {
-    pub(super) size: Dimensions,
+pub(in crate::media::image) struct FrameHeader {
+    pub(in crate::media::image) size: Dimensions,
     /// Octets of the coefficients that a decoder of a progressive picture must hold; 0 for a
     /// sequential one.
-    pub(super) coefficient_bytes: u64,
+    pub(in crate::media::image) coefficient_bytes: u64,
 }
 
 /// Finds the frame header by walking the marker segments.
-pub(super) fn frame_header(data: &[u8]) -> Result<FrameHeader, MediaError> {
+pub(in crate::media::image) fn frame_header(data: &[u8]) -> Result<FrameHeader, MediaError> {
     let broken = |what: &str, at: usize| MediaError::malformed_at(Format::Jpeg, what, at);
     let mut at = 2_usize;
     loop {
@@ -152,35 +81,6 @@ fn parse(segment: &[u8], progressive: bool) -> Option<FrameHeader> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::media::picture::{Picture, Plays};
-
-    fn settings(quality: u8) -> ImageSettings {
-        ImageSettings {
-            quality,
-            colours: None,
-            dither: false,
-            plays: Plays::Times(1),
-            max_bytes: None,
-        }
-    }
-
-    #[test]
-    fn the_encoder_writes_what_the_header_reader_reads() {
-        let size = Dimensions::new(19, 7);
-        let data = (0..19 * 7 * 3)
-            .map(|i| u8::try_from(i % 251).unwrap())
-            .collect();
-        let frame = Frame {
-            picture: Picture::new(size, Layout::Rgb8, data).unwrap(),
-            delay_ms: 0,
-        };
-        let bytes = JpegEncoder
-            .encode(&[frame], &settings(80), &Cancel::new())
-            .unwrap();
-        let header = frame_header(&bytes).unwrap();
-        assert_eq!(header.size, size);
-        assert_eq!(header.coefficient_bytes, 0);
-    }
 
     #[test]
     fn progressive_coefficients_count() {

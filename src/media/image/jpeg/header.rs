@@ -1,0 +1,431 @@
+//! The marker segments in front of a scan (ITU-T T.81 annex B, JFIF 1.02, EXIF 2.3).
+
+use crate::dimensions::Dimensions;
+use crate::media::error::MediaError;
+use crate::media::info::Format;
+use crate::media::probe::exif;
+
+use super::huffman::Declared;
+
+/// What the segments up to the first scan say.
+#[derive(Debug, Clone)]
+pub(super) struct Header {
+    /// Pixels as stored.
+    pub(super) size: Dimensions,
+    /// Y, or Y, Cb and Cr. Empty where this decoder does not read the picture.
+    pub(super) components: Vec<Component>,
+    /// Quantisers in zigzag order.
+    pub(super) quantisers: [Option<[u16; 64]>; 4],
+    /// Huffman tables of DC coefficients, with where they are.
+    pub(super) dc: [Option<(Declared, usize)>; 4],
+    /// Huffman tables of AC coefficients, with where they are.
+    pub(super) ac: [Option<(Declared, usize)>; 4],
+    /// Units between two restart markers; 0 where there are none.
+    pub(super) restart: usize,
+    /// EXIF orientation, 1..=8.
+    pub(super) orientation: u8,
+    /// The embedded ICC profile.
+    pub(super) icc: Option<Vec<u8>>,
+    /// Where the entropy-coded data begin.
+    pub(super) scan: usize,
+}
+
+/// A component of the frame and of its scan.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Component {
+    id: u8,
+    /// Blocks of a unit side by side.
+    pub(super) across: usize,
+    /// Blocks of a unit one below the other.
+    pub(super) down: usize,
+    /// Its quantiser.
+    pub(super) quantiser: usize,
+    /// Its Huffman table of DC coefficients.
+    pub(super) dc: usize,
+    /// Its Huffman table of AC coefficients.
+    pub(super) ac: usize,
+}
+
+impl Header {
+    /// Reads the segments of `data` up to the data of the first scan.
+    ///
+    /// A picture that is sound but not ours to decode, being progressive, of four components or
+    /// the like, has no [`components`](Self::components).
+    pub(super) fn read(data: &[u8]) -> Result<Self, MediaError> {
+        let mut reading = Reading::default();
+        let mut at = 2_usize;
+        loop {
+            let (marker, body) = next_segment(data, at)?;
+            at = body.at.saturating_add(body.octets.len());
+            match marker {
+                0xC0..=0xC3 | 0xC5..=0xC7 | 0xC9..=0xCB | 0xCD..=0xCF => {
+                    reading.frame(marker, body)?;
+                }
+                0xC4 => reading.huffman(body)?,
+                0xDA => return reading.scan(body, at),
+                0xDB => reading.quantisers(body)?,
+                0xDD => {
+                    let [high, low, ..] = *body.octets else {
+                        return Err(body.broken("restart interval"));
+                    };
+                    reading.restart = usize::from(u16::from_be_bytes([high, low]));
+                }
+                0xE0 if body.octets.starts_with(b"JFIF\0") => reading.jfif = true,
+                0xE1 if body.octets.starts_with(b"Exif\0\0") => {
+                    if let Some(orientation) = exif::orientation(body.octets) {
+                        reading.orientation = orientation;
+                    }
+                }
+                0xE2 => reading.profile(body.octets),
+                0xEE if body.octets.starts_with(b"Adobe") => {
+                    reading.adobe = body.octets.get(11).copied();
+                }
+                _ => {}
+            }
+        }
+    }
+}
+
+/// The octets of a segment behind its length.
+#[derive(Clone, Copy)]
+struct Body<'a> {
+    octets: &'a [u8],
+    at: usize,
+}
+
+impl Body<'_> {
+    fn broken(self, what: &str) -> MediaError {
+        MediaError::malformed_at(Format::Jpeg, what, self.at)
+    }
+}
+
+/// The next segment that has a body.
+fn next_segment(data: &[u8], mut at: usize) -> Result<(u8, Body<'_>), MediaError> {
+    let broken = |what: &str, at: usize| MediaError::malformed_at(Format::Jpeg, what, at);
+    loop {
+        // Fill octets FF may precede a marker (B.1.1.2); anything else between segments is junk
+        // that decoders skip.
+        while data.get(at).is_some_and(|&octet| octet != 0xFF) {
+            at = at.saturating_add(1);
+        }
+        while data.get(at) == Some(&0xFF) {
+            at = at.saturating_add(1);
+        }
+        let marker = *data.get(at).ok_or_else(|| broken("no scan", at))?;
+        at = at.saturating_add(1);
+        match marker {
+            0x00 | 0x01 | 0xD0..=0xD8 => continue,
+            0xD9 => return Err(broken("no scan before the end", at)),
+            _ => {}
+        }
+        let body = data.get(at..).unwrap_or_default();
+        let [high, low, ..] = *body else {
+            return Err(broken("a segment without a length", at));
+        };
+        let length = usize::from(u16::from_be_bytes([high, low]));
+        let octets = body
+            .get(2..length)
+            .ok_or_else(|| broken("a segment beyond the end", at))?;
+        let at = at.saturating_add(2);
+        return Ok((marker, Body { octets, at }));
+    }
+}
+
+/// A header while it is read.
+struct Reading {
+    frame: Option<(u8, Dimensions, Vec<Component>)>,
+    quantisers: [Option<[u16; 64]>; 4],
+    dc: [Option<(Declared, usize)>; 4],
+    ac: [Option<(Declared, usize)>; 4],
+    restart: usize,
+    orientation: u8,
+    jfif: bool,
+    adobe: Option<u8>,
+    profile: Vec<(u8, Vec<u8>)>,
+    /// Whether there is what this decoder does not do.
+    foreign: bool,
+}
+
+impl Default for Reading {
+    fn default() -> Self {
+        Self {
+            frame: None,
+            quantisers: [None; 4],
+            dc: [const { None }; 4],
+            ac: [const { None }; 4],
+            restart: 0,
+            orientation: 1,
+            jfif: false,
+            adobe: None,
+            profile: Vec::new(),
+            foreign: false,
+        }
+    }
+}
+
+impl Reading {
+    /// Start of frame (B.2.2).
+    fn frame(&mut self, marker: u8, body: Body<'_>) -> Result<(), MediaError> {
+        let &[precision, h1, h0, w1, w0, count, ref rest @ ..] = body.octets else {
+            return Err(body.broken("frame header"));
+        };
+        if self.frame.is_some() {
+            return Err(body.broken("a second frame header"));
+        }
+        let (components, _) = rest.as_chunks::<3>();
+        let components = components
+            .get(..usize::from(count))
+            .filter(|components| !components.is_empty())
+            .ok_or_else(|| body.broken("frame header"))?
+            .iter()
+            .map(|&[id, sampling, quantiser]| Component {
+                id,
+                across: usize::from(sampling >> 4),
+                down: usize::from(sampling & 15),
+                quantiser: usize::from(quantiser),
+                dc: 0,
+                ac: 0,
+            })
+            .collect();
+        let size = Dimensions::new(
+            u32::from(u16::from_be_bytes([w1, w0])),
+            u32::from(u16::from_be_bytes([h1, h0])),
+        );
+        if size.width == 0 {
+            return Err(body.broken("a width of nothing"));
+        }
+        self.foreign |= precision != 8;
+        self.frame = Some((marker, size, components));
+        Ok(())
+    }
+
+    /// Quantisers (B.2.4.1).
+    fn quantisers(&mut self, body: Body<'_>) -> Result<(), MediaError> {
+        let mut rest = body.octets;
+        while let Some((&kind, behind)) = rest.split_first() {
+            let mut table = [0_u16; 64];
+            rest = if kind >> 4 == 0 {
+                let (values, rest) = behind
+                    .split_first_chunk::<64>()
+                    .ok_or_else(|| body.broken("a quantiser without its values"))?;
+                for (to, from) in table.iter_mut().zip(values) {
+                    *to = u16::from(*from);
+                }
+                rest
+            } else {
+                let (values, rest) = behind
+                    .split_first_chunk::<128>()
+                    .ok_or_else(|| body.broken("a quantiser without its values"))?;
+                for (to, from) in table.iter_mut().zip(values.as_chunks::<2>().0) {
+                    *to = u16::from_be_bytes(*from);
+                }
+                rest
+            };
+            *self
+                .quantisers
+                .get_mut(usize::from(kind & 15))
+                .ok_or_else(|| body.broken("a quantiser beyond the fourth"))? = Some(table);
+        }
+        Ok(())
+    }
+
+    /// Huffman tables (B.2.4.2).
+    fn huffman(&mut self, body: Body<'_>) -> Result<(), MediaError> {
+        let mut rest = body.octets;
+        while let Some((&kind, behind)) = rest.split_first() {
+            let (counts, behind) = behind
+                .split_first_chunk::<16>()
+                .ok_or_else(|| body.broken("a Huffman table without its counts"))?;
+            let codes: usize = counts.iter().map(|&count| usize::from(count)).sum();
+            let (values, behind) = behind
+                .split_at_checked(codes)
+                .filter(|_| codes <= 256)
+                .ok_or_else(|| body.broken("a Huffman table without its values"))?;
+            let tables = if kind >> 4 == 0 { &mut self.dc } else { &mut self.ac };
+            let declared = Declared {
+                counts: *counts,
+                values: values.to_vec(),
+            };
+            *tables
+                .get_mut(usize::from(kind & 15))
+                .ok_or_else(|| body.broken("a Huffman table beyond the fourth"))? =
+                Some((declared, body.at));
+            rest = behind;
+        }
+        Ok(())
+    }
+
+    /// A piece of an ICC profile (ICC.1 B.4).
+    fn profile(&mut self, octets: &[u8]) {
+        let Some(&[number, _count, ref piece @ ..]) = octets.strip_prefix(b"ICC_PROFILE\0") else {
+            return;
+        };
+        if !self.profile.iter().any(|(known, _)| *known == number) {
+            self.profile.push((number, piece.to_vec()));
+        }
+    }
+
+    /// Start of scan (B.2.3), at whose end the data begin.
+    fn scan(mut self, body: Body<'_>, at: usize) -> Result<Header, MediaError> {
+        let (marker, size, mut components) = self
+            .frame
+            .take()
+            .ok_or_else(|| body.broken("no frame header before the scan"))?;
+        let foreign = self.foreign
+            || !matches!(marker, 0xC0 | 0xC1)
+            || size.height == 0
+            || !self.join(&mut components, body)?
+            || !is_regular(&components)
+            || !self.is_ycc(&components);
+        if let ([only], false) = (components.as_mut_slice(), foreign) {
+            // A scan of one component has a block in each unit, whatever its sampling (A.2.2).
+            only.across = 1;
+            only.down = 1;
+        }
+        self.profile.sort_by_key(|&(number, _)| number);
+        let icc: Vec<u8> = self.profile.into_iter().flat_map(|(_, piece)| piece).collect();
+        Ok(Header {
+            size,
+            components: if foreign { Vec::new() } else { components },
+            quantisers: self.quantisers,
+            dc: self.dc,
+            ac: self.ac,
+            restart: self.restart,
+            orientation: self.orientation,
+            icc: Some(icc).filter(|icc| !icc.is_empty()),
+            scan: at,
+        })
+    }
+
+    /// Gives the components the tables that the scan names; says whether it is a scan of all, in
+    /// their order.
+    fn join(&self, components: &mut [Component], body: Body<'_>) -> Result<bool, MediaError> {
+        let (&count, rest) = body
+            .octets
+            .split_first()
+            .ok_or_else(|| body.broken("scan header"))?;
+        let (named, _) = rest.as_chunks::<2>();
+        let named = named
+            .get(..usize::from(count))
+            .ok_or_else(|| body.broken("scan header"))?;
+        if named.len() != components.len() {
+            return Ok(false);
+        }
+        for (component, &[id, tables]) in components.iter_mut().zip(named) {
+            if component.id != id {
+                return Ok(false);
+            }
+            component.dc = usize::from(tables >> 4);
+            component.ac = usize::from(tables & 15);
+        }
+        Ok(true)
+    }
+
+    /// Whether three components are luma and two differences of colour.
+    fn is_ycc(&self, components: &[Component]) -> bool {
+        let ids = |component: &Component| component.id;
+        match (self.adobe, self.jfif) {
+            _ if components.len() == 1 => true,
+            (Some(transform), _) => transform == 1,
+            (None, true) => true,
+            (None, false) => !components.iter().map(ids).eq(*b"RGB"),
+        }
+    }
+}
+
+/// Whether the components are one or three, and the first has the most samples, a whole multiple
+/// of those of the others.
+fn is_regular(components: &[Component]) -> bool {
+    let Some(first) = components.first() else {
+        return false;
+    };
+    let blocks: usize = components.iter().map(|c| c.across * c.down).sum();
+    matches!(components.len(), 1 | 3)
+        && blocks <= 10 + usize::from(components.len() == 1) * 6
+        && components.iter().all(|component| {
+            let divides = |part: usize, whole: usize| {
+                (1..=4).contains(&part) && part <= whole && whole.is_multiple_of(part)
+            };
+            divides(component.across, first.across) && divides(component.down, first.down)
+        })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn segment(marker: u8, body: &[u8]) -> Vec<u8> {
+        let length = u16::try_from(body.len() + 2).unwrap().to_be_bytes();
+        [&[0xFF, marker], length.as_slice(), body].concat()
+    }
+
+    fn file(segments: &[Vec<u8>]) -> Vec<u8> {
+        [&[0xFF, 0xD8], segments.concat().as_slice()].concat()
+    }
+
+    const FRAME: [u8; 15] = [8, 0, 48, 0, 64, 3, 1, 0x22, 0, 2, 0x11, 1, 3, 0x11, 1];
+    const SCAN: [u8; 10] = [3, 1, 0, 2, 0x11, 3, 0x11, 0, 63, 0];
+
+    #[test]
+    fn a_usual_file_is_ours() {
+        let data = file(&[segment(0xC0, &FRAME), segment(0xDD, &[0, 9]), segment(0xDA, &SCAN)]);
+        let header = Header::read(&data).unwrap();
+        assert_eq!(header.size, Dimensions::new(64, 48));
+        assert_eq!((header.components.len(), header.restart), (3, 9));
+        assert_eq!((header.components[0].across, header.components[1].dc), (2, 1));
+        assert_eq!(header.scan, data.len());
+    }
+
+    #[test]
+    fn what_is_foreign_has_no_components() {
+        let mut rgb = FRAME;
+        (rgb[6], rgb[9], rgb[12]) = (b'R', b'G', b'B');
+        let mut named = SCAN;
+        (named[1], named[3], named[5]) = (b'R', b'G', b'B');
+        let mut deep = FRAME;
+        deep[0] = 12;
+        let mut odd = FRAME;
+        odd[10] = 0x33;
+        let adobe = segment(0xEE, b"Adobe\0\x64\0\0\0\0\0");
+        for segments in [
+            vec![segment(0xC2, &FRAME), segment(0xDA, &SCAN)],
+            vec![segment(0xC0, &rgb), segment(0xDA, &named)],
+            vec![segment(0xC0, &deep), segment(0xDA, &SCAN)],
+            vec![segment(0xC0, &odd), segment(0xDA, &SCAN)],
+            vec![adobe, segment(0xC0, &FRAME), segment(0xDA, &SCAN)],
+            vec![segment(0xC0, &FRAME), segment(0xDA, &[1, 1, 0, 0, 63, 0])],
+        ] {
+            assert!(Header::read(&file(&segments)).unwrap().components.is_empty());
+        }
+    }
+
+    #[test]
+    fn a_profile_in_pieces_is_put_together() {
+        let piece = |number: u8, octets: &[u8]| {
+            segment(0xE2, &[b"ICC_PROFILE\0".as_slice(), &[number, 2], octets].concat())
+        };
+        let data = file(&[
+            piece(2, b"cd"),
+            piece(1, b"ab"),
+            segment(0xC0, &FRAME),
+            segment(0xDA, &SCAN),
+        ]);
+        assert_eq!(Header::read(&data).unwrap().icc.unwrap(), b"abcd");
+    }
+
+    #[test]
+    fn a_broken_segment_says_where() {
+        for (data, offset) in [
+            (file(&[segment(0xDB, &[0, 1])]), 6),
+            (file(&[segment(0xC4, &[0; 5])]), 6),
+            (file(&[segment(0xDA, &SCAN)]), 6),
+            (vec![0xFF, 0xD8, 0xFF, 0xC0, 0, 40, 8], 4),
+            (vec![0xFF, 0xD8, 0xFF, 0xD9], 4),
+        ] {
+            match Header::read(&data) {
+                Err(MediaError::Malformed { offset: at, .. }) => assert_eq!(at, Some(offset)),
+                other => panic!("{other:?}"),
+            }
+        }
+    }
+}
