@@ -7,6 +7,9 @@ use std::path::PathBuf;
 use std::process::{Child, Command, Output, Stdio};
 use std::time::{Duration, Instant};
 
+use proptest::prelude::*;
+use remold::batch::template::Fields;
+use remold::batch::{Template, glob, manifest, page};
 use serde_json::Value;
 
 use crate::support::{corpus, files, fixture, remold};
@@ -600,7 +603,7 @@ fn kills(usual: u32) -> u32 {
 fn whatever_moment_it_is_killed_at_every_result_is_written_once_and_whole() {
     let scratch = Scratch::new("kill");
     let kills = kills(6);
-    let (inputs, jobs) = (20 * kills.min(50), 2_u32);
+    let (inputs, jobs) = (20 * kills.min(50), 2_usize);
     let message = fs::read(fixture("greeting.mms")).unwrap();
     for number in 0..inputs {
         match number % 8 {
@@ -635,11 +638,11 @@ fn whatever_moment_it_is_killed_at_every_result_is_written_once_and_whole() {
             break;
         }
         ends += 1;
-        look(&scratch, &mut seen);
+        look(&scratch, jobs, &mut seen);
     }
     let output = scratch.run(&args);
     assert!(matches!(code(&output), 3 | 4), "{output:?}");
-    look(&scratch, &mut seen);
+    look(&scratch, jobs, &mut seen);
     let lines = scratch.report("out/remold-report.jsonl");
     let keys: BTreeSet<(&str, &str)> = lines
         .iter()
@@ -671,7 +674,7 @@ fn whatever_moment_it_is_killed_at_every_result_is_written_once_and_whole() {
 }
 
 /// Holds the results that are there against those that were there before.
-fn look(scratch: &Scratch, seen: &mut BTreeMap<String, (u64, i64)>) {
+fn look(scratch: &Scratch, jobs: usize, seen: &mut BTreeMap<String, (u64, i64)>) {
     let out = scratch.path("out");
     if !out.exists() {
         return;
@@ -689,6 +692,14 @@ fn look(scratch: &Scratch, seen: &mut BTreeMap<String, (u64, i64)>) {
         let first = *seen.entry(name.clone()).or_insert(now);
         assert_eq!(first, now, "{name} was written twice");
     }
+    // What is there and not in the report is made again: no more than what was under way.
+    let report = fs::read_to_string(out.join("remold-report.jsonl")).unwrap_or_default();
+    let told = report
+        .lines()
+        .filter_map(|line| serde_json::from_str::<Value>(line).ok());
+    let told = told.filter(|line| line["output"].is_string()).count();
+    let untold = seen.len() - told;
+    assert!(untold <= jobs, "{untold} results would be made again");
 }
 
 #[test]
@@ -775,4 +786,44 @@ fn a_page_is_made_of_a_report() {
     let page = fs::read_to_string(scratch.path("page.html")).unwrap();
     assert!(page.contains("<title>Test</title>") && page.matches("<img").count() >= 4);
     assert!(!page.contains("http://") && !page.contains("https://") && page.len() < 2_000_000);
+}
+
+proptest! {
+    #[test]
+    fn no_list_and_no_pattern_brings_a_job_down(text in "(?s).{0,200}", name in "[a*?\\[\\]!/-]{0,20}") {
+        let _ = manifest::read(&text);
+        let _ = manifest::read(&format!("input,device\n{text}"));
+        let _ = manifest::read(&format!("{{\"input\":\"a\"}}\n{text}"));
+        let listed = manifest::names(text.as_bytes());
+        prop_assert!(listed.iter().all(|entry| !entry.path.as_os_str().is_empty()));
+        let components: Vec<String> = name.split('/').map(str::to_owned).collect();
+        let _ = glob::matches(&glob::split(&name).1, &components);
+        if !glob::is_pattern(&name) {
+            prop_assert!(glob::fits(&name, &name));
+        }
+    }
+
+    #[test]
+    fn no_name_leads_out_of_the_folder(dir in ".{0,40}", stem in ".{0,20}", device in ".{0,20}") {
+        let template: Template = "{dir}/{device}/{stem}.{ext}{name}".parse().unwrap();
+        let name = format!("{stem}/../{device}");
+        let path = template.render(&Fields {
+            dir: &dir, stem: &stem, name: &name, device: &device, ext: "..", number: 1,
+        });
+        prop_assert!(path.components().all(|c| matches!(c, std::path::Component::Normal(_))));
+    }
+
+    #[test]
+    fn no_report_puts_a_tag_into_its_page(input in ".{0,40}", why in ".{0,40}", size in any::<u64>()) {
+        let line = serde_json::json!({
+            "input": input, "device": { "id": why }, "verdict": "adapted", "engine": why,
+            "input_bytes": size, "output_bytes": size / 3, "ms": { "total": 1e300 },
+            "parts": [{ "reasons": [{ "rule": input }] }],
+        });
+        let rows = page::read(format!("{line}\n").as_bytes()).unwrap();
+        let page = page::render("<script>", &rows, &[]);
+        let marked = page.replace("<svg", "").replace("<section", "").replace("<style", "")
+            .replace("<small", "").replace("<span", "").replace("<summary", "");
+        prop_assert!(!marked.contains("<s") && !page.contains("NaN"));
+    }
 }

@@ -170,3 +170,56 @@ impl Fresh<'_> {
 fn octets(frame: &Frame) -> usize {
     frame.picture.data().len()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::limits::Limits;
+    use crate::media::cancel::Cancel;
+    use crate::media::image::{ImageTarget, Source};
+    use crate::media::info::Format;
+    use crate::media::picture::{Layout, Picture};
+    use crate::media::registry::Registry;
+
+    fn target(format: Format) -> ImageTarget {
+        ImageTarget {
+            format,
+            max_box: None,
+            max_bytes: None,
+            quality: None,
+            animation: true,
+            bits_per_pixel: None,
+        }
+    }
+
+    fn png(registry: &Registry) -> bytes::Bytes {
+        let size = Dimensions::new(90, 60);
+        let data = (0..90 * 60 * 3_u32).map(|n| u8::try_from(n * n % 251).unwrap());
+        let picture = Picture::new(size, Layout::Rgb8, data.collect()).unwrap();
+        let source = Source::of_picture(picture, registry);
+        let encoded = source.encode(&target(Format::Png), &Cancel::new()).unwrap();
+        encoded.bytes.into()
+    }
+
+    #[test]
+    fn what_is_made_from_a_kept_frame_is_what_is_made_from_a_fresh_one() {
+        let (registry, limits, cancel) = (Registry::builtin(), Limits::default(), Cancel::new());
+        let data = png(&registry);
+        // Room for the frame, for none, and for less than one.
+        for most in [1 << 20, 0, 90 * 60 * 3 - 1] {
+            let shared = Shared::new(most);
+            for side in [40, 20, 90, 20] {
+                let limit = Some(Dimensions::new(side, side));
+                let alone =
+                    Source::open(&data, Format::Png, &registry, &limits, &cancel, limit).unwrap();
+                let codecs = (&registry, &limits, &cancel);
+                let place = (&shared, 3);
+                let together =
+                    Source::open_shared(&data, Format::Png, true, codecs, limit, place).unwrap();
+                assert_eq!(alone.frames(), together.frames(), "{most} {side}");
+            }
+            let kept = most > 90 * 60 * 3;
+            assert_eq!(shared.room(), most - if kept { 90 * 60 * 3 } else { 0 });
+        }
+    }
+}
