@@ -129,6 +129,46 @@ pub trait ImageEncoder: Send + Sync {
         settings: &ImageSettings,
         cancel: &Cancel,
     ) -> Result<Vec<u8>, MediaError>;
+
+    /// Looks by means of its own for the best file under a number of octets. `None` where it has
+    /// none: it is then asked for one file after another.
+    ///
+    /// The outcome's error is [`MediaError::TargetTooSmall`] where nothing fits, else as of
+    /// [`encode`](Self::encode).
+    fn fit(
+        &self,
+        _frames: &[Frame],
+        _fitting: &Fitting,
+        _cancel: &Cancel,
+    ) -> Option<Result<Fitted, MediaError>> {
+        None
+    }
+}
+
+/// What an encoder with a search of its own is to meet.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Fitting {
+    /// The largest size the frames may have; they come as large or larger, in this shape.
+    pub size: Dimensions,
+    /// The most octets; never exceeded.
+    pub max_bytes: u64,
+    /// The most colours of a palette, 2..=256; `None` leaves it to the format.
+    pub colours: Option<u16>,
+    /// How often an animation is played.
+    pub plays: Plays,
+}
+
+/// What such a search found.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Fitted {
+    /// The file.
+    pub bytes: Vec<u8>,
+    /// Its pixels.
+    pub size: Dimensions,
+    /// Its frames.
+    pub frames: usize,
+    /// How many files were made to find it.
+    pub encodes: u32,
 }
 
 /// How a picture is to be written.

@@ -8,6 +8,7 @@ mod convert;
 mod decode;
 mod estimate;
 mod gif;
+mod heif;
 mod jpeg;
 mod palette;
 mod png;
@@ -15,6 +16,7 @@ mod source;
 mod target;
 mod transform;
 mod wbmp;
+mod webp;
 
 use std::sync::Arc;
 
@@ -31,6 +33,8 @@ pub(super) fn decoders() -> Vec<Arc<dyn ImageDecoder>> {
     vec![
         Arc::new(decode::ImageCrate),
         Arc::new(gif::GifDecoder),
+        Arc::new(heif::Heif::heic()),
+        Arc::new(heif::Heif::avif()),
         Arc::new(wbmp::WbmpDecoder),
     ]
 }
@@ -42,5 +46,6 @@ pub(super) fn encoders() -> Vec<Arc<dyn ImageEncoder>> {
         Arc::new(png::PngEncoder),
         Arc::new(gif::GifEncoder),
         Arc::new(wbmp::WbmpEncoder),
+        Arc::new(webp::WebpEncoder),
     ]
 }

@@ -10,7 +10,7 @@ use super::transform::{fit_box, flatten, resize, resized, simplify, turned, upri
 use crate::dimensions::Dimensions;
 use crate::limits::Limits;
 use crate::media::cancel::Cancel;
-use crate::media::codec::{DecodeOptions, ImageEncoder, ImageSettings};
+use crate::media::codec::{DecodeOptions, Fitting, ImageEncoder, ImageSettings};
 use crate::media::error::MediaError;
 use crate::media::fit::{self, Attempt};
 use crate::media::guard;
@@ -209,7 +209,29 @@ impl Source {
             .bits_per_pixel
             .filter(|&bits| bits <= 8)
             .map(|bits| 1_u16 << bits.max(1));
-        let has_quality = !matches!(target.format, Format::Gif | Format::Png | Format::Wbmp);
+        if let (true, Some(max_bytes)) = (press.frames.len() > 1, target.max_bytes) {
+            let fitting = Fitting {
+                size,
+                max_bytes,
+                colours,
+                plays: self.plays,
+            };
+            let searched = || encoder.fit(press.frames, &fitting, cancel).transpose();
+            if let Some(fitted) = guard::caught(encoder.name(), searched)? {
+                return Ok(Encoded {
+                    bytes: fitted.bytes,
+                    format: target.format,
+                    size: fitted.size,
+                    frames: u32::try_from(fitted.frames).unwrap_or(u32::MAX),
+                    quality: None,
+                    encodes: fitted.encodes,
+                });
+            }
+        }
+        let has_quality = !matches!(
+            target.format,
+            Format::Gif | Format::Png | Format::Wbmp | Format::Webp
+        );
         let start = Attempt {
             size,
             quality: target.quality.unwrap_or(match target.max_bytes {
@@ -226,12 +248,12 @@ impl Source {
             Some(budget) => {
                 let strategy = match target.format {
                     Format::Wbmp => fit::Strategy::Size(super::wbmp::file_size),
-                    Format::Gif | Format::Png => fit::Strategy::Palette {
+                    Format::Gif | Format::Png | Format::Webp => fit::Strategy::Palette {
                         frames: press.frames.len(),
-                        first_step: if target.format == Format::Png {
-                            0.33
-                        } else {
+                        first_step: if target.format == Format::Gif {
                             0.95
+                        } else {
+                            0.33
                         },
                         drawn: size == self.size && has_few_colours(press.frames),
                     },
