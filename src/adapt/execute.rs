@@ -337,14 +337,9 @@ fn code<'a>(
     let begun = (engine.now)();
     let target = image_target(job, job.max_bytes);
     let opened = match (format, shared) {
-        (Some(format), None) => image::Source::open_for(
-            &part.data,
-            format,
-            registry,
-            limits,
-            engine.cancel,
-            &target,
-        ),
+        (Some(format), None) => {
+            image::Source::open_for(&part.data, format, registry, limits, engine.cancel, &target)
+        }
         (Some(format), Some(shared)) => image::Source::open_shared(
             &part.data,
             format,

@@ -191,6 +191,33 @@ pub trait ImageEncoder: Send + Sync {
     ) -> Result<Option<Fitted>, MediaError> {
         Ok(None)
     }
+
+    /// Looks by means of its own for the best file under a number of octets. `None` where it has
+    /// none: it is then asked for one file after another.
+    ///
+    /// The outcome's error is [`MediaError::TargetTooSmall`] where nothing fits, else as of
+    /// [`encode`](Self::encode).
+    fn fit(
+        &self,
+        _frames: &[Frame],
+        _fitting: &Fitting,
+        _cancel: &Cancel,
+    ) -> Option<Result<Fitted, MediaError>> {
+        None
+    }
+}
+
+/// What an encoder with a search of its own is to meet.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Fitting {
+    /// The largest size the frames may have; they come as large or larger, in this shape.
+    pub size: Dimensions,
+    /// The most octets; never exceeded.
+    pub max_bytes: u64,
+    /// The most colours of a palette, 2..=256; `None` leaves it to the format.
+    pub colours: Option<u16>,
+    /// How often an animation is played.
+    pub plays: Plays,
 }
 
 /// A picture that an encoder fitted by itself.
@@ -200,9 +227,11 @@ pub struct Fitted {
     pub bytes: Vec<u8>,
     /// Its pixels.
     pub size: Dimensions,
-    /// The quality it has, 1..=100 on JPEG's usual scale.
-    pub quality: u8,
-    /// How many files were written to find it.
+    /// Its frames.
+    pub frames: usize,
+    /// The quality it has, 1..=100 on JPEG's usual scale, where the format has one.
+    pub quality: Option<u8>,
+    /// How many files were made to find it.
     pub encodes: u32,
 }
 

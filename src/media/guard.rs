@@ -325,6 +325,7 @@ fn begins_as(format: Format, data: &[u8]) -> bool {
         Format::Png => data.starts_with(b"\x89PNG\r\n\x1A\n"),
         Format::Gif => data.starts_with(b"GIF8"),
         Format::Webp => data.starts_with(b"RIFF") && data.get(8..12) == Some(b"WEBP"),
+        Format::Heic | Format::Avif => data.get(4..8) == Some(b"ftyp"),
         Format::Bmp => data.starts_with(b"BM"),
         Format::Tiff => {
             data.starts_with(b"II\x2A\0")

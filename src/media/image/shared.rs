@@ -209,13 +209,17 @@ mod tests {
         for most in [1 << 20, 0, 90 * 60 * 3 - 1] {
             let shared = Shared::new(most);
             for side in [40, 20, 90, 20] {
-                let limit = Some(Dimensions::new(side, side));
-                let alone =
-                    Source::open(&data, Format::Png, &registry, &limits, &cancel, limit).unwrap();
+                let wanted = ImageTarget {
+                    max_box: Some(Dimensions::new(side, side)),
+                    ..target(Format::Png)
+                };
                 let codecs = (&registry, &limits, &cancel);
+                let alone =
+                    Source::open_for(&data, Format::Png, codecs.0, codecs.1, codecs.2, &wanted)
+                        .unwrap();
                 let place = (&shared, 3);
                 let together =
-                    Source::open_shared(&data, Format::Png, true, codecs, limit, place).unwrap();
+                    Source::open_shared(&data, Format::Png, codecs, &wanted, place).unwrap();
                 assert_eq!(alone.frames(), together.frames(), "{most} {side}");
             }
             let kept = most > 90 * 60 * 3;

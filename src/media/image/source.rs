@@ -15,7 +15,9 @@ use super::transform::{fit_box, flatten, resized, simplify, turned, upright};
 use crate::dimensions::Dimensions;
 use crate::limits::Limits;
 use crate::media::cancel::Cancel;
-use crate::media::codec::{DecodeOptions, ImageDecoder, ImageEncoder, ImageSettings};
+use crate::media::codec::{
+    DecodeOptions, Fitted, Fitting, ImageDecoder, ImageEncoder, ImageSettings,
+};
 use crate::media::error::MediaError;
 use crate::media::fit::{self, Attempt};
 use crate::media::guard;
@@ -267,11 +269,9 @@ impl Source {
         match &self.held {
             Held::Frames(frames) => frames,
             // The planes were checked when they were read, so they always make a picture.
-            Held::Planes(planes, frames) => frames.get_or_init(|| {
-                jpeg::to_picture(planes)
-                    .map(still)
-                    .unwrap_or_default()
-            }),
+            Held::Planes(planes, frames) => {
+                frames.get_or_init(|| jpeg::to_picture(planes).map(still).unwrap_or_default())
+            }
         }
     }
 
@@ -375,7 +375,22 @@ impl Source {
             .bits_per_pixel
             .filter(|&bits| bits <= 8)
             .map(|bits| 1_u16 << bits.max(1));
-        let has_quality = !matches!(target.format, Format::Gif | Format::Png | Format::Wbmp);
+        if let (true, Some(max_bytes)) = (press.frames.len() > 1, target.max_bytes) {
+            let fitting = Fitting {
+                size,
+                max_bytes,
+                colours,
+                plays: self.plays,
+            };
+            let searched = || encoder.fit(press.frames, &fitting, cancel).transpose();
+            if let Some(fitted) = guard::caught(encoder.name(), searched)? {
+                return Ok(by_itself(fitted, target));
+            }
+        }
+        let has_quality = !matches!(
+            target.format,
+            Format::Gif | Format::Png | Format::Wbmp | Format::Webp
+        );
         let start = Attempt {
             size,
             quality: ceiling(target),
@@ -389,12 +404,12 @@ impl Source {
             Some(budget) => {
                 let strategy = match target.format {
                     Format::Wbmp => fit::Strategy::Size(super::wbmp::file_size),
-                    Format::Gif | Format::Png => fit::Strategy::Palette {
+                    Format::Gif | Format::Png | Format::Webp => fit::Strategy::Palette {
                         frames: press.frames.len(),
-                        first_step: if target.format == Format::Png {
-                            0.33
-                        } else {
+                        first_step: if target.format == Format::Gif {
                             0.95
+                        } else {
+                            0.33
                         },
                         drawn: size == self.size && has_few_colours(press.frames),
                     },
@@ -449,15 +464,20 @@ impl Source {
         let fitted = guard::caught(encoder.name(), || {
             encoder.fit_planes(planes, size, &settings, cancel)
         })?;
-        Ok(fitted.map(|fitted| Encoded {
-            bytes: fitted.bytes,
-            format: target.format,
-            size: fitted.size,
-            frames: 1,
-            quality: Some(fitted.quality),
-            encodes: fitted.encodes,
-            warnings: Vec::new(),
-        }))
+        Ok(fitted.map(|fitted| by_itself(fitted, target)))
+    }
+}
+
+/// What an encoder fitted by itself.
+fn by_itself(fitted: Fitted, target: &ImageTarget) -> Encoded {
+    Encoded {
+        bytes: fitted.bytes,
+        format: target.format,
+        size: fitted.size,
+        frames: u32::try_from(fitted.frames).unwrap_or(u32::MAX),
+        quality: fitted.quality,
+        encodes: fitted.encodes,
+        warnings: Vec::new(),
     }
 }
 

@@ -36,7 +36,12 @@ impl Counts {
     /// Of the whole picture.
     pub(super) fn of(coefficients: &Coefficients, tables: &Tables) -> Self {
         let mut counts = Self::new();
-        counts.add(coefficients, &coefficients.blocks, [0; 3], &tables.divisors());
+        counts.add(
+            coefficients,
+            &coefficients.blocks,
+            [0; 3],
+            &tables.divisors(),
+        );
         counts
     }
 
@@ -46,14 +51,20 @@ impl Counts {
         let unit = components(coefficients.chroma);
         let run = unit.len() * RUN;
         let mut counts = Self::new();
-        for (index, blocks) in coefficients.blocks.chunks(run).enumerate().step_by(every.max(1)) {
+        for (index, blocks) in coefficients
+            .blocks
+            .chunks(run)
+            .enumerate()
+            .step_by(every.max(1))
+        {
             let before = coefficients.blocks.get(..index * run).unwrap_or_default();
             let mut last = [0; 3];
             let unit_before = before.rchunks_exact(unit.len()).next().unwrap_or_default();
             for (block, &component) in unit_before.iter().zip(unit) {
-                if let (Some(last), Some(divisor)) =
-                    (last.get_mut(component), divisors.get(usize::from(component > 0)))
-                {
+                if let (Some(last), Some(divisor)) = (
+                    last.get_mut(component),
+                    divisors.get(usize::from(component > 0)),
+                ) {
                     *last = divisor.levels(block).0.first().copied().unwrap_or(0).into();
                 }
             }
@@ -208,10 +219,7 @@ fn real(value: u64) -> f64 {
     value as f64
 }
 
-#[allow(
-    clippy::cast_precision_loss,
-    reason = "octets of one header are few"
-)]
+#[allow(clippy::cast_precision_loss, reason = "octets of one header are few")]
 fn real_size(value: usize) -> f64 {
     value as f64
 }

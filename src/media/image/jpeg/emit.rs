@@ -70,7 +70,17 @@ fn head(
         Chroma::HalfWidth => 0x21,
         Chroma::None | Chroma::Full => 0x11,
     };
-    let mut frame = vec![8, h1, h0, w1, w0, if colour { 3 } else { 1 }, 1, sampling, 0];
+    let mut frame = vec![
+        8,
+        h1,
+        h0,
+        w1,
+        w0,
+        if colour { 3 } else { 1 },
+        1,
+        sampling,
+        0,
+    ];
     let mut start = vec![if colour { 3 } else { 1 }, 1, 0];
     if colour {
         frame.extend([2, 0x11, 1, 3, 0x11, 1]);
@@ -80,7 +90,11 @@ fn head(
     segment(out, 0xC0, &frame);
     for (index, (dc, ac)) in (0_u8..).zip(codes) {
         for (class, code) in [(0, dc), (0x10, ac)] {
-            segment(out, 0xC4, &[&[class | index], code.counts.as_slice(), &code.values].concat());
+            segment(
+                out,
+                0xC4,
+                &[&[class | index], code.counts.as_slice(), &code.values].concat(),
+            );
         }
     }
     segment(out, 0xDA, &start);
@@ -93,10 +107,7 @@ struct Coder {
 }
 
 #[inline(always)]
-#[allow(
-    clippy::indexing_slicing,
-    reason = "an octet indexes a table of 256"
-)]
+#[allow(clippy::indexing_slicing, reason = "an octet indexes a table of 256")]
 fn scan(
     out: &mut Vec<u8>,
     coefficients: &Coefficients,
@@ -116,10 +127,7 @@ fn scan(
     let [luma_divisor, colour_divisor] = tables.divisors();
     let unit = components(coefficients.chroma);
     let mut before = [0; 3];
-    let mut bits = Writer {
-        word: 0,
-        count: 0,
-    };
+    let mut bits = Writer { word: 0, count: 0 };
     for blocks in coefficients.blocks.chunks_exact(unit.len()) {
         for (block, &component) in blocks.iter().zip(unit) {
             let (coder, divisor) = if component > 0 {
@@ -196,7 +204,10 @@ impl Writer {
         self.count += filling;
         while self.count >= 8 {
             self.count -= 8;
-            push(out, u8::try_from(self.word >> self.count & 0xFF).unwrap_or(0));
+            push(
+                out,
+                u8::try_from(self.word >> self.count & 0xFF).unwrap_or(0),
+            );
         }
     }
 }

@@ -77,7 +77,10 @@ impl Codes {
             .try_into()
             .map_err(|_| broken("a Huffman table"))?;
         let mut short = vec![0; 1 << CODE];
-        for (slot, word) in short.iter_mut().zip(window.iter().step_by(1 << (FAR - CODE))) {
+        for (slot, word) in short
+            .iter_mut()
+            .zip(window.iter().step_by(1 << (FAR - CODE)))
+        {
             if u32::from(*word >> 8) <= CODE {
                 *slot = *word;
             }
@@ -135,7 +138,11 @@ fn extended(bits: u64, size: u32) -> i32 {
     let top = bits >> 63;
     let value = ((bits >> 1) >> (63 - (size & 63))) as i32;
     // A leading zero means a negative value, counted from the lowest.
-    if top == 0 { value + 1 - (1 << (size & 15)) } else { value }
+    if top == 0 {
+        value + 1 - (1 << (size & 15))
+    } else {
+        value
+    }
 }
 
 /// Reads differences of DC coefficients.
@@ -154,7 +161,11 @@ impl DcTable {
             let (length, size) = (word >> 8, word & 0xFF);
             if length != 0 && length + size <= NEAR {
                 let taken = i32::try_from(length + size).unwrap_or(0);
-                let value = if size == 0 { 0 } else { extended(next << length, size) };
+                let value = if size == 0 {
+                    0
+                } else {
+                    extended(next << length, size)
+                };
                 *slot = value << 16 | taken;
             }
         }
@@ -229,7 +240,11 @@ impl AcTable {
                 (_, 0) => END,
                 _ => run + 1,
             };
-            let value = if size == 0 { 0 } else { extended(next << length, size) };
+            let value = if size == 0 {
+                0
+            } else {
+                extended(next << length, size)
+            };
             let taken = i32::try_from(advance << 8 | (length + size)).unwrap_or(0);
             *slot = value << 16 | taken;
         }

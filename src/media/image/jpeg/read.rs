@@ -59,7 +59,13 @@ pub(super) fn planes(
         match plan.double {
             Some((across, down)) => {
                 let from = (plan.across.to, plan.down.to);
-                upsample::doubled(&plane, from, (side(size.width), side(size.height)), across, down)
+                upsample::doubled(
+                    &plane,
+                    from,
+                    (side(size.width), side(size.height)),
+                    across,
+                    down,
+                )
             }
             None => plane,
         }
@@ -130,7 +136,10 @@ impl Plan {
         let across = share(component.across, first.across);
         let down = share(component.down, first.down);
         // What the component has, and what the plane is to have, of the picture's sides.
-        let full = (f64::from(header.size.width) * across, f64::from(header.size.height) * down);
+        let full = (
+            f64::from(header.size.width) * across,
+            f64::from(header.size.height) * down,
+        );
         let half = index > 0 && chroma == Chroma::Half;
         let (shown, plane) = if half {
             let shown = (f64::from(size.width) / 2.0, f64::from(size.height) / 2.0);

@@ -65,9 +65,14 @@ impl<'a> Scan<'a> {
         let first = header.components.first();
         let (wide, high) = first.map_or((1, 1), |c| (c.across, c.down));
         let side = |length: u32, blocks: usize| {
-            usize::try_from(length).unwrap_or(usize::MAX).div_ceil(8 * blocks)
+            usize::try_from(length)
+                .unwrap_or(usize::MAX)
+                .div_ceil(8 * blocks)
         };
-        let (across, down) = (side(header.size.width, wide), side(header.size.height, high));
+        let (across, down) = (
+            side(header.size.width, wide),
+            side(header.size.height, high),
+        );
         let (mut dc, mut ac) = ([const { None }; 4], [const { None }; 4]);
         let mut channels = Vec::new();
         for (component, &points) in header.components.iter().zip(points) {
@@ -150,7 +155,9 @@ impl<'a> Scan<'a> {
             }
             let mut to = end;
             if self.restart > 0 {
-                if self.next > 0 && self.next.is_multiple_of(self.restart) && self.resume != self.next
+                if self.next > 0
+                    && self.next.is_multiple_of(self.restart)
+                    && self.resume != self.next
                 {
                     self.restart(self.next / self.restart);
                     self.resume = self.resume.max(self.next);
