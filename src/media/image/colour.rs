@@ -123,7 +123,9 @@ fn is_srgb(profile: &ColorProfile) -> bool {
                 TransformOptions::default(),
             )
             .map_err(failed)?;
-        Ok(is_identity(|from, to| transform.transform(from, to).is_ok()))
+        Ok(is_identity(|from, to| {
+            transform.transform(from, to).is_ok()
+        }))
     })
     .unwrap_or(true)
 }

@@ -19,9 +19,9 @@ mod wbmp;
 use std::sync::Arc;
 
 pub use convert::{Converted, acceptable, convert};
+pub use estimate::{Point, estimate};
 #[doc(hidden)]
 pub use jpeg::narrowly;
-pub use estimate::{Point, estimate};
 pub use source::{CEILING_QUALITY, DEFAULT_QUALITY, Source};
 pub use target::{Encoded, ImageTarget};
 pub use transform::fit_box;

@@ -204,11 +204,9 @@ impl Source {
         match &self.held {
             Held::Frames(frames) => frames,
             // The planes were checked when they were read, so they always make a picture.
-            Held::Planes(planes, frames) => frames.get_or_init(|| {
-                jpeg::to_picture(planes)
-                    .map(still)
-                    .unwrap_or_default()
-            }),
+            Held::Planes(planes, frames) => {
+                frames.get_or_init(|| jpeg::to_picture(planes).map(still).unwrap_or_default())
+            }
         }
     }
 

@@ -34,10 +34,7 @@ impl<'a> Bits<'a> {
 
     /// Loads so that at least 56 bits are at hand.
     #[inline(always)]
-    #[allow(
-        clippy::indexing_slicing,
-        reason = "six bits index a table of 64"
-    )]
+    #[allow(clippy::indexing_slicing, reason = "six bits index a table of 64")]
     pub(super) fn refill(&mut self) {
         const ONES: u64 = 0x0101_0101_0101_0101;
         const HIGH: u64 = 0x8080_8080_8080_8080;
@@ -50,7 +47,9 @@ impl<'a> Bits<'a> {
             // No octet of the eight is FF: none of the complement is zero.
             if (!next).wrapping_sub(ONES) & next & HIGH == 0 {
                 self.word |= next >> (self.count & 63);
-                self.at = self.at.wrapping_add(usize::from(OCTETS_FREE[self.count as usize & 63]));
+                self.at = self
+                    .at
+                    .wrapping_add(usize::from(OCTETS_FREE[self.count as usize & 63]));
                 self.count |= 56;
                 return;
             }
@@ -197,7 +196,13 @@ mod tests {
         let data: Vec<u8> = (0..200_u8).map(|i| i.wrapping_mul(37)).collect();
         let stuffed: Vec<u8> = data
             .iter()
-            .flat_map(|&octet| if octet == 0xFF { vec![0xFF, 0] } else { vec![octet] })
+            .flat_map(|&octet| {
+                if octet == 0xFF {
+                    vec![0xFF, 0]
+                } else {
+                    vec![octet]
+                }
+            })
             .collect();
         let mut bits = Bits::new(&stuffed, 0);
         let mut read = Vec::new();

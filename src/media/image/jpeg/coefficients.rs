@@ -49,7 +49,8 @@ impl Coefficients {
     fn transformed(planes: &Planes) -> Self {
         let luma = Plane::new(&planes.y, planes.size);
         let colour = planes.chroma.plane(planes.size);
-        let colour = colour.map(|size| (Plane::new(&planes.cb, size), Plane::new(&planes.cr, size)));
+        let colour =
+            colour.map(|size| (Plane::new(&planes.cb, size), Plane::new(&planes.cr, size)));
         let (across, down) = match planes.chroma {
             Chroma::None | Chroma::Full => (1, 1),
             Chroma::HalfWidth => (2, 1),
@@ -130,7 +131,10 @@ impl<'a> Plane<'a> {
         let mut block = [[0.0_f32; 8]; 8];
         for (y, row) in block.iter_mut().enumerate() {
             let start = (down * 8 + y).min(self.height - 1) * self.width;
-            let samples = self.samples.get(start..start + self.width).unwrap_or_default();
+            let samples = self
+                .samples
+                .get(start..start + self.width)
+                .unwrap_or_default();
             let samples = samples.get(across * 8..).unwrap_or_default();
             match samples.first_chunk::<8>() {
                 Some(samples) => {
@@ -140,7 +144,9 @@ impl<'a> Plane<'a> {
                 }
                 None => {
                     let last = self.samples.get(start + self.width - 1);
-                    let rest = samples.iter().chain(std::iter::repeat(last.unwrap_or(&128)));
+                    let rest = samples
+                        .iter()
+                        .chain(std::iter::repeat(last.unwrap_or(&128)));
                     for (to, from) in row.iter_mut().zip(rest) {
                         *to = f32::from(*from) - 128.0;
                     }
@@ -261,18 +267,26 @@ mod tests {
             let mut sum = 0.0;
             for y in 0..8 {
                 for x in 0..8 {
-                    let angle = |i: usize, f: usize| ((2.0 * real(i) + 1.0) * real(f) * PI / 16.0).cos();
+                    let angle =
+                        |i: usize, f: usize| ((2.0 * real(i) + 1.0) * real(f) * PI / 16.0).cos();
                     sum += (f64::from(planes.y[y * 8 + x]) - 128.0) * angle(x, u) * angle(y, v);
                 }
             }
             let exact = sum * c(u) * c(v) / 4.0 * 8.0;
-            assert!((f64::from(level) - exact).abs() < 0.6, "{k}: {level} {exact}");
+            assert!(
+                (f64::from(level) - exact).abs() < 0.6,
+                "{k}: {level} {exact}"
+            );
         }
     }
 
     #[test]
     fn blocks_are_in_the_order_of_the_file() {
-        for (chroma, count) in [(Chroma::None, 6), (Chroma::Half, 2 * 6), (Chroma::Full, 6 * 3)] {
+        for (chroma, count) in [
+            (Chroma::None, 6),
+            (Chroma::Half, 2 * 6),
+            (Chroma::Full, 6 * 3),
+        ] {
             let coefficients = Coefficients::of(&planes(17, 9, chroma));
             assert_eq!(coefficients.blocks.len(), count, "{chroma:?}");
         }

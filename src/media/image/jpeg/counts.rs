@@ -36,7 +36,12 @@ impl Counts {
     /// Of the whole picture.
     pub(super) fn of(coefficients: &Coefficients, tables: &Tables) -> Self {
         let mut counts = Self::new();
-        counts.add(coefficients, &coefficients.blocks, [0; 3], &tables.divisors());
+        counts.add(
+            coefficients,
+            &coefficients.blocks,
+            [0; 3],
+            &tables.divisors(),
+        );
         counts
     }
 
@@ -46,14 +51,20 @@ impl Counts {
         let unit = components(coefficients.chroma);
         let run = unit.len() * RUN;
         let mut counts = Self::new();
-        for (index, blocks) in coefficients.blocks.chunks(run).enumerate().step_by(every.max(1)) {
+        for (index, blocks) in coefficients
+            .blocks
+            .chunks(run)
+            .enumerate()
+            .step_by(every.max(1))
+        {
             let before = coefficients.blocks.get(..index * run).unwrap_or_default();
             let mut last = [0; 3];
             let unit_before = before.rchunks_exact(unit.len()).next().unwrap_or_default();
             for (block, &component) in unit_before.iter().zip(unit) {
-                if let (Some(last), Some(divisor)) =
-                    (last.get_mut(component), divisors.get(usize::from(component > 0)))
-                {
+                if let (Some(last), Some(divisor)) = (
+                    last.get_mut(component),
+                    divisors.get(usize::from(component > 0)),
+                ) {
                     *last = divisor.levels(block).0.first().copied().unwrap_or(0).into();
                 }
             }
@@ -208,10 +219,62 @@ fn real(value: u64) -> f64 {
     value as f64
 }
 
-#[allow(
-    clippy::cast_precision_loss,
-    reason = "octets of one header are few"
-)]
+#[allow(clippy::cast_precision_loss, reason = "octets of one header are few")]
 fn real_size(value: usize) -> f64 {
     value as f64
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sizes_are_bits() {
+        let sizes = [0, 1, -1, 2, 3, -4, 255, -256, 1023].map(bits_of);
+        assert_eq!(sizes, [0, 1, 1, 2, 2, 3, 8, 9, 10]);
+    }
+
+    #[test]
+    fn each_coefficient_comes_with_the_zeros_before_it() {
+        let mut levels = [0; 64];
+        (levels[0], levels[1], levels[5], levels[63]) = (9, 2, -3, 1);
+        let mask = levels
+            .iter()
+            .enumerate()
+            .fold(0, |mask, (k, &level)| mask | u64::from(level != 0) << k);
+        let mut seen = Vec::new();
+        each(&levels, mask, |zeros, level| seen.push((zeros, level)));
+        assert_eq!(seen, [(0, 2), (3, -3), (57, 1)]);
+    }
+
+    #[test]
+    fn symbols_are_counted_as_they_are_written() {
+        let mut block = [0; 64];
+        // Sixteen zeros and one more, then a level of two bits.
+        (block[0], block[18]) = (5 * 8 * 16, 3 * 8);
+        let coefficients = Coefficients {
+            size: crate::dimensions::Dimensions::new(8, 8),
+            chroma: Chroma::None,
+            blocks: vec![block],
+        };
+        let mut tables = Tables::new(super::super::quantise::Coarseness::of_quality(100));
+        tables.steps[0][0] = 16;
+        let counts = Counts::of(&coefficients, &tables);
+        assert_eq!(counts.dc[0][3], 1);
+        let ac = &counts.ac[0];
+        assert_eq!(
+            (ac[usize::from(ZEROS)], ac[0x12], ac[usize::from(END)]),
+            (1, 1, 1)
+        );
+        assert_eq!(counts.values, 3 + 2);
+    }
+
+    #[test]
+    fn what_is_told_has_room_for_chance() {
+        let predicted = Predicted {
+            octets: 1_000.0,
+            stuffed: 4.0,
+        };
+        assert!((predicted.most() - 1_007.0).abs() < 1e-9);
+    }
 }

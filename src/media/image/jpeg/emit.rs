@@ -70,7 +70,17 @@ fn head(
         Chroma::HalfWidth => 0x21,
         Chroma::None | Chroma::Full => 0x11,
     };
-    let mut frame = vec![8, h1, h0, w1, w0, if colour { 3 } else { 1 }, 1, sampling, 0];
+    let mut frame = vec![
+        8,
+        h1,
+        h0,
+        w1,
+        w0,
+        if colour { 3 } else { 1 },
+        1,
+        sampling,
+        0,
+    ];
     let mut start = vec![if colour { 3 } else { 1 }, 1, 0];
     if colour {
         frame.extend([2, 0x11, 1, 3, 0x11, 1]);
@@ -80,7 +90,11 @@ fn head(
     segment(out, 0xC0, &frame);
     for (index, (dc, ac)) in (0_u8..).zip(codes) {
         for (class, code) in [(0, dc), (0x10, ac)] {
-            segment(out, 0xC4, &[&[class | index], code.counts.as_slice(), &code.values].concat());
+            segment(
+                out,
+                0xC4,
+                &[&[class | index], code.counts.as_slice(), &code.values].concat(),
+            );
         }
     }
     segment(out, 0xDA, &start);
@@ -93,10 +107,7 @@ struct Coder {
 }
 
 #[inline(always)]
-#[allow(
-    clippy::indexing_slicing,
-    reason = "an octet indexes a table of 256"
-)]
+#[allow(clippy::indexing_slicing, reason = "an octet indexes a table of 256")]
 fn scan(
     out: &mut Vec<u8>,
     coefficients: &Coefficients,
@@ -116,10 +127,7 @@ fn scan(
     let [luma_divisor, colour_divisor] = tables.divisors();
     let unit = components(coefficients.chroma);
     let mut before = [0; 3];
-    let mut bits = Writer {
-        word: 0,
-        count: 0,
-    };
+    let mut bits = Writer { word: 0, count: 0 };
     for blocks in coefficients.blocks.chunks_exact(unit.len()) {
         for (block, &component) in blocks.iter().zip(unit) {
             let (coder, divisor) = if component > 0 {
@@ -196,7 +204,10 @@ impl Writer {
         self.count += filling;
         while self.count >= 8 {
             self.count -= 8;
-            push(out, u8::try_from(self.word >> self.count & 0xFF).unwrap_or(0));
+            push(
+                out,
+                u8::try_from(self.word >> self.count & 0xFF).unwrap_or(0),
+            );
         }
     }
 }
@@ -206,5 +217,45 @@ fn push(out: &mut Vec<u8>, octet: u8) {
     out.push(octet);
     if octet == 0xFF {
         out.push(0);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn written(codes: &[(u32, u32)]) -> Vec<u8> {
+        let mut out = Vec::new();
+        let mut bits = Writer { word: 0, count: 0 };
+        for &code in codes {
+            bits.put(&mut out, code);
+        }
+        bits.finish(&mut out);
+        out
+    }
+
+    #[test]
+    fn bits_are_filled_with_ones() {
+        assert_eq!(written(&[(3, 0b101)]), [0b1011_1111]);
+        assert_eq!(written(&[]), []);
+    }
+
+    #[test]
+    fn a_zero_follows_each_octet_of_ones() {
+        assert_eq!(written(&[(8, 0xFF), (8, 1)]), [0xFF, 0, 1]);
+        let word = written(&[(32, 0x01FF_02FF), (4, 0)]);
+        assert_eq!(word, [1, 0xFF, 0, 2, 0xFF, 0, 0x0F]);
+    }
+
+    #[test]
+    fn long_codes_keep_their_order() {
+        let codes: Vec<(u32, u32)> = (0..100).map(|i| (27, i)).collect();
+        let out = written(&codes);
+        let mut bits = super::super::bits::Bits::new(&out, 0);
+        for i in 0..100 {
+            bits.refill();
+            assert_eq!(bits.peek() >> 37, i);
+            bits.skip(27);
+        }
     }
 }

@@ -45,7 +45,11 @@ pub(super) fn fit(
     let finest = Coarseness::of_quality(quality);
     let Some(budget) = budget else {
         let full = planes.chroma == Chroma::Full && quality >= FULL_CHROMA;
-        let coefficients = if full { Coefficients::of(planes) } else { halved(planes) };
+        let coefficients = if full {
+            Coefficients::of(planes)
+        } else {
+            halved(planes)
+        };
         let choice = Choice::at(&coefficients, finest);
         return Ok(Fitted {
             bytes: choice.file(&coefficients),
@@ -132,7 +136,8 @@ impl Fitting<'_> {
             if size != coefficients.size {
                 coefficients = halved(&resized(self.planes, size));
             }
-            let Some(choice) = finest_within(&coefficients, self.budget, self.finest, lowest) else {
+            let Some(choice) = finest_within(&coefficients, self.budget, self.finest, lowest)
+            else {
                 if size == floor {
                     let least = Choice::at(&coefficients, lowest).predicted.most();
                     return best
@@ -203,7 +208,11 @@ pub(super) fn resized(planes: &Planes, size: Dimensions) -> Planes {
     let colour = |plane: &[u8]| {
         let from = planes.chroma.plane(planes.size);
         let to = planes.chroma.plane(size);
-        let part = if planes.chroma == Chroma::Half { 2.0 } else { 1.0 };
+        let part = if planes.chroma == Chroma::Half {
+            2.0
+        } else {
+            1.0
+        };
         match (from, to) {
             (Some(from), Some(to)) => resized_plane(plane, from, planes.size, to, size, part),
             _ => Vec::new(),

@@ -241,7 +241,11 @@ impl Reading {
                 .split_at_checked(codes)
                 .filter(|_| codes <= 256)
                 .ok_or_else(|| body.broken("a Huffman table without its values"))?;
-            let tables = if kind >> 4 == 0 { &mut self.dc } else { &mut self.ac };
+            let tables = if kind >> 4 == 0 {
+                &mut self.dc
+            } else {
+                &mut self.ac
+            };
             let declared = Declared {
                 counts: *counts,
                 values: values.to_vec(),
@@ -283,7 +287,11 @@ impl Reading {
             only.down = 1;
         }
         self.profile.sort_by_key(|&(number, _)| number);
-        let icc: Vec<u8> = self.profile.into_iter().flat_map(|(_, piece)| piece).collect();
+        let icc: Vec<u8> = self
+            .profile
+            .into_iter()
+            .flat_map(|(_, piece)| piece)
+            .collect();
         Ok(Header {
             size,
             components: if foreign { Vec::new() } else { components },
@@ -368,11 +376,18 @@ mod tests {
 
     #[test]
     fn a_usual_file_is_ours() {
-        let data = file(&[segment(0xC0, &FRAME), segment(0xDD, &[0, 9]), segment(0xDA, &SCAN)]);
+        let data = file(&[
+            segment(0xC0, &FRAME),
+            segment(0xDD, &[0, 9]),
+            segment(0xDA, &SCAN),
+        ]);
         let header = Header::read(&data).unwrap();
         assert_eq!(header.size, Dimensions::new(64, 48));
         assert_eq!((header.components.len(), header.restart), (3, 9));
-        assert_eq!((header.components[0].across, header.components[1].dc), (2, 1));
+        assert_eq!(
+            (header.components[0].across, header.components[1].dc),
+            (2, 1)
+        );
         assert_eq!(header.scan, data.len());
     }
 
@@ -395,14 +410,22 @@ mod tests {
             vec![adobe, segment(0xC0, &FRAME), segment(0xDA, &SCAN)],
             vec![segment(0xC0, &FRAME), segment(0xDA, &[1, 1, 0, 0, 63, 0])],
         ] {
-            assert!(Header::read(&file(&segments)).unwrap().components.is_empty());
+            assert!(
+                Header::read(&file(&segments))
+                    .unwrap()
+                    .components
+                    .is_empty()
+            );
         }
     }
 
     #[test]
     fn a_profile_in_pieces_is_put_together() {
         let piece = |number: u8, octets: &[u8]| {
-            segment(0xE2, &[b"ICC_PROFILE\0".as_slice(), &[number, 2], octets].concat())
+            segment(
+                0xE2,
+                &[b"ICC_PROFILE\0".as_slice(), &[number, 2], octets].concat(),
+            )
         };
         let data = file(&[
             piece(2, b"cd"),

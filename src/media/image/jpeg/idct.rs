@@ -236,8 +236,14 @@ pub(super) fn two(mean: i32, across: i32, down: i32, both: i32) -> [[u8; 2]; 2] 
     let (top, bottom) = (mean.wrapping_add(down), mean.wrapping_sub(down));
     let (upper, lower) = (across.wrapping_add(both), across.wrapping_sub(both));
     [
-        [eighth(top.wrapping_add(upper)), eighth(top.wrapping_sub(upper))],
-        [eighth(bottom.wrapping_add(lower)), eighth(bottom.wrapping_sub(lower))],
+        [
+            eighth(top.wrapping_add(upper)),
+            eighth(top.wrapping_sub(upper)),
+        ],
+        [
+            eighth(bottom.wrapping_add(lower)),
+            eighth(bottom.wrapping_sub(lower)),
+        ],
     ]
 }
 
@@ -337,7 +343,10 @@ mod tests {
                 let block = noise(seed);
                 let expected = exact(&block, points.count());
                 for (a, b) in ours(&block, points).iter().zip(expected) {
-                    assert!((f64::from(*a) - b).abs() < 0.51 + f64::from(points == Points::Two) * 0.1, "{points:?} {a} {b}");
+                    assert!(
+                        (f64::from(*a) - b).abs() < 0.51 + f64::from(points == Points::Two) * 0.1,
+                        "{points:?} {a} {b}"
+                    );
                 }
             }
         }
@@ -347,7 +356,11 @@ mod tests {
     fn samples_stay_in_range() {
         let mut block = [0; 64];
         block[0] = 4_000;
-        assert!(ours(&block, Points::Eight).iter().all(|&level| level == 255));
+        assert!(
+            ours(&block, Points::Eight)
+                .iter()
+                .all(|&level| level == 255)
+        );
         block[0] = -4_000;
         assert!(ours(&block, Points::Two).iter().all(|&level| level == 0));
     }

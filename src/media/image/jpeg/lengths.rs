@@ -96,7 +96,12 @@ fn package(weights: &[u64]) -> [usize; LONGEST] {
     let mut levels: Vec<Vec<bool>> = Vec::with_capacity(LONGEST);
     let mut before: Vec<u64> = Vec::new();
     for _ in 0..LONGEST {
-        let mut pairs = before.as_chunks::<2>().0.iter().map(|[a, b]| a + b).peekable();
+        let mut pairs = before
+            .as_chunks::<2>()
+            .0
+            .iter()
+            .map(|[a, b]| a + b)
+            .peekable();
         let mut symbols = weights.iter().copied().peekable();
         let mut merged = Vec::with_capacity(count * 2);
         let mut kinds = Vec::with_capacity(count * 2);
@@ -146,13 +151,19 @@ mod tests {
 
     /// Codes in use over codes there are, in 1/65536.
     fn used(code: &Lengths) -> u32 {
-        (1_u32..).zip(&code.counts).map(|(length, &count)| u32::from(count) << (16 - length)).sum()
+        (1_u32..)
+            .zip(&code.counts)
+            .map(|(length, &count)| u32::from(count) << (16 - length))
+            .sum()
     }
 
     #[test]
     fn one_symbol_has_one_bit() {
         let code = code(&[(7, 10)]);
-        assert_eq!((code.counts[0], code.values.as_slice()), (1, [7].as_slice()));
+        assert_eq!(
+            (code.counts[0], code.values.as_slice()),
+            (1, [7].as_slice())
+        );
         assert_eq!(code.codes()[7], (1, 0));
     }
 
@@ -176,7 +187,10 @@ mod tests {
             let code = Lengths::best(&counts);
             let symbols = counts.iter().filter(|&&count| count > 0).count();
             assert_eq!(code.values.len(), symbols);
-            assert_eq!(code.counts.iter().map(|&c| usize::from(c)).sum::<usize>(), symbols);
+            assert_eq!(
+                code.counts.iter().map(|&c| usize::from(c)).sum::<usize>(),
+                symbols
+            );
             assert!(used(&code) < 65_536);
             let bits: u64 = code
                 .codes()

@@ -42,11 +42,11 @@ use header::Header;
 
 use super::transform::flatten;
 use crate::dimensions::Dimensions;
+use crate::media::cancel::Cancel;
 use crate::media::codec::{
     DecodeOptions, Fitted, ImageDecoder, ImageEncoder, ImageHeader, ImageSettings, ImageStream,
 };
 use crate::media::error::MediaError;
-use crate::media::cancel::Cancel;
 use crate::media::guard::check_size;
 use crate::media::info::Format;
 use crate::media::picture::{Chroma, Frame, Layout, Planes};
@@ -94,7 +94,10 @@ fn held(header: &Header, least: Option<Dimensions>) -> u64 {
     };
     let pixels = u64::from(size.width).saturating_mul(u64::from(size.height));
     let rows = u64::from(size.width).saturating_mul(3 * (32 + 4 * 16));
-    pixels.saturating_mul(9).saturating_add(rows).saturating_add(1 << 18)
+    pixels
+        .saturating_mul(9)
+        .saturating_add(rows)
+        .saturating_add(1 << 18)
 }
 
 /// A baseline picture.
@@ -230,4 +233,3 @@ fn check_writable(size: Dimensions) -> Result<(), MediaError> {
     }
     Ok(())
 }
-

@@ -12,13 +12,20 @@ impl Coarseness {
             1..=100 => quality as u32,
             _ => 100,
         };
-        let percent = if quality < 50 { 5000 / quality } else { 200 - 2 * quality };
+        let percent = if quality < 50 {
+            5000 / quality
+        } else {
+            200 - 2 * quality
+        };
         Self(percent * UNIT)
     }
 
     /// The highest quality that is no better than this.
     pub(super) fn quality(self) -> u8 {
-        (1..=100).rev().find(|&quality| Self::of_quality(quality) >= self).unwrap_or(1)
+        (1..=100)
+            .rev()
+            .find(|&quality| Self::of_quality(quality) >= self)
+            .unwrap_or(1)
     }
 
     /// As a number that rises with coarseness.
@@ -86,13 +93,21 @@ impl Divisor {
             reciprocal: [0; 64],
             shift: [0; 64],
         };
-        let slots = divisor.half.iter_mut().zip(&mut divisor.reciprocal).zip(&mut divisor.shift);
+        let slots = divisor
+            .half
+            .iter_mut()
+            .zip(&mut divisor.reciprocal)
+            .zip(&mut divisor.shift);
         for (((half, reciprocal), shift), &step) in slots.zip(steps) {
             let by = u32::from(step) * 8;
             // A reciprocal of 16 binary places from its first one on, rounded up.
             let places = 16 + by.ilog2();
             let exact = (1_u64 << places).div_ceil(u64::from(by));
-            let (exact, places) = if exact > 0xFFFF { (exact / 2, places - 1) } else { (exact, places) };
+            let (exact, places) = if exact > 0xFFFF {
+                (exact / 2, places - 1)
+            } else {
+                (exact, places)
+            };
             *half = u16::try_from(by / 2).unwrap_or(0);
             *reciprocal = u16::try_from(exact).unwrap_or(0xFFFF);
             *shift = u16::try_from(1_u32 << (32 - places)).unwrap_or(0);
@@ -111,8 +126,10 @@ impl Divisor {
         let mut levels = [0_i16; 64];
         let mut marks = [0_u8; 64];
         let divisor = self.half.iter().zip(&self.reciprocal).zip(&self.shift);
-        for ((level, mark), (&value, ((&half, &reciprocal), &shift))) in
-            levels.iter_mut().zip(&mut marks).zip(block.iter().zip(divisor))
+        for ((level, mark), (&value, ((&half, &reciprocal), &shift))) in levels
+            .iter_mut()
+            .zip(&mut marks)
+            .zip(block.iter().zip(divisor))
         {
             let size = value.unsigned_abs().wrapping_add(half);
             let high = ((u32::from(size) * u32::from(reciprocal)) >> 16) as u16;
@@ -134,8 +151,8 @@ impl Divisor {
 /// ITU-T T.81 table K.1, in zigzag order.
 const LUMA: [u8; 64] = [
     16, 11, 12, 14, 12, 10, 16, 14, 13, 14, 18, 17, 16, 19, 24, 40, 26, 24, 22, 22, 24, 49, 35, 37,
-    29, 40, 58, 51, 61, 60, 57, 51, 56, 55, 64, 72, 92, 78, 64, 68, 87, 69, 55, 56, 80, 109, 81, 87,
-    95, 98, 103, 104, 103, 62, 77, 113, 121, 112, 100, 120, 92, 101, 103, 99,
+    29, 40, 58, 51, 61, 60, 57, 51, 56, 55, 64, 72, 92, 78, 64, 68, 87, 69, 55, 56, 80, 109, 81,
+    87, 95, 98, 103, 104, 103, 62, 77, 113, 121, 112, 100, 120, 92, 101, 103, 99,
 ];
 
 /// ITU-T T.81 table K.2, in zigzag order.

@@ -121,7 +121,10 @@ impl Scaler {
             for (chunk, at) in line.iter_mut().zip((0..self.stride).step_by(CHUNK)) {
                 let mut sums = [0.0_f32; CHUNK];
                 for (factor, row) in taps.factors.iter().zip(&self.rows) {
-                    let samples = self.ring.get(row + at..).and_then(|rest| rest.first_chunk());
+                    let samples = self
+                        .ring
+                        .get(row + at..)
+                        .and_then(|rest| rest.first_chunk());
                     let samples: &[f32; CHUNK] = samples.unwrap_or(&[0.0; CHUNK]);
                     for (sum, sample) in sums.iter_mut().zip(samples) {
                         *sum += factor * sample;
@@ -252,22 +255,55 @@ impl Fixed {
 
     #[inline(always)]
     fn row(&self, line: &[i16], to: &mut [u8]) {
-        let chunks = self.taps / TAPS;
-        let filters = self.starts.iter().zip(self.factors.chunks_exact(chunks.max(1)));
+        match self.taps / TAPS {
+            1 => self.samples::<1>(line, to),
+            2 => self.samples::<2>(line, to),
+            3 => self.samples::<3>(line, to),
+            _ => self.many_samples(line, to),
+        }
+    }
+
+    /// A row by a filter of so many chunks of taps.
+    #[inline(always)]
+    fn samples<const N: usize>(&self, line: &[i16], to: &mut [u8]) {
+        let filters = self.starts.iter().zip(self.factors.as_chunks::<N>().0);
         for (to, (start, factors)) in to.iter_mut().zip(filters) {
             let samples = line.get(*start..).unwrap_or_default().as_chunks::<TAPS>().0;
-            let mut sums = [0_i32; TAPS / 2];
-            for (samples, factors) in samples.iter().zip(factors) {
-                let pairs = samples.as_chunks::<2>().0.iter().zip(factors.as_chunks::<2>().0);
-                // Two products in one lane: what processors have an instruction for.
-                for (sum, (&[a, b], &[c, d])) in sums.iter_mut().zip(pairs) {
-                    let both = i32::from(a) * i32::from(c) + i32::from(b) * i32::from(d);
-                    *sum = sum.wrapping_add(both);
-                }
+            if let Some(samples) = samples.first_chunk::<N>() {
+                *to = Self::sample(samples, factors);
             }
-            let sum = sums.iter().fold(0_i32, |sum, &part| sum.wrapping_add(part));
-            *to = octet(sum, LINE_BITS + TAP_BITS);
         }
+    }
+
+    #[inline(always)]
+    fn many_samples(&self, line: &[i16], to: &mut [u8]) {
+        let filters = self
+            .starts
+            .iter()
+            .zip(self.factors.chunks_exact(self.taps / TAPS));
+        for (to, (start, factors)) in to.iter_mut().zip(filters) {
+            let samples = line.get(*start..).unwrap_or_default().as_chunks::<TAPS>().0;
+            *to = Self::sample(samples, factors);
+        }
+    }
+
+    #[inline(always)]
+    fn sample(samples: &[[i16; TAPS]], factors: &[[i16; TAPS]]) -> u8 {
+        let mut sums = [0_i32; TAPS / 2];
+        for (samples, factors) in samples.iter().zip(factors) {
+            let pairs = samples
+                .as_chunks::<2>()
+                .0
+                .iter()
+                .zip(factors.as_chunks::<2>().0);
+            // Two products in one lane: what processors have an instruction for.
+            for (sum, (&[a, b], &[c, d])) in sums.iter_mut().zip(pairs) {
+                let both = (i32::from(a) * i32::from(c)).wrapping_add(i32::from(b) * i32::from(d));
+                *sum = sum.wrapping_add(both);
+            }
+        }
+        let sum = sums.iter().fold(0_i32, |sum, &part| sum.wrapping_add(part));
+        octet(sum, LINE_BITS + TAP_BITS)
     }
 }
 
@@ -431,13 +467,18 @@ mod tests {
         use fast_image_resize as fir;
         let (w, h, to_w, to_h) = (201_u32, 155_u32, 128_u32, 99_u32);
         // Not so contrasty that the library clips between its two passes.
-        let plane: Vec<u8> = noise(201 * 155).iter().map(|level| 64 + level / 2).collect();
+        let plane: Vec<u8> = noise(201 * 155)
+            .iter()
+            .map(|level| 64 + level / 2)
+            .collect();
         let ours = scaled(&plane, span(201, 128), span(155, 99));
         let source = fir::images::ImageRef::new(w, h, &plane, fir::PixelType::U8).unwrap();
         let mut target = fir::images::Image::new(to_w, to_h, fir::PixelType::U8);
         let options = fir::ResizeOptions::new()
             .resize_alg(fir::ResizeAlg::Convolution(fir::FilterType::Lanczos3));
-        fir::Resizer::new().resize(&source, &mut target, &options).unwrap();
+        fir::Resizer::new()
+            .resize(&source, &mut target, &options)
+            .unwrap();
         // The library rounds in between.
         for (ours, theirs) in ours.iter().zip(target.buffer()) {
             assert!(ours.abs_diff(*theirs) <= 2, "{ours} {theirs}");
@@ -457,7 +498,10 @@ mod tests {
         let out = scaled(&plane, span(200, 50), span(1, 1));
         for (i, level) in out.iter().enumerate().skip(3).take(44) {
             let expected = i * 4 + 2;
-            assert!(usize::from(*level).abs_diff(expected) <= 1, "{level} {expected}");
+            assert!(
+                usize::from(*level).abs_diff(expected) <= 1,
+                "{level} {expected}"
+            );
         }
     }
 }

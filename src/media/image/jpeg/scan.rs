@@ -65,9 +65,14 @@ impl<'a> Scan<'a> {
         let first = header.components.first();
         let (wide, high) = first.map_or((1, 1), |c| (c.across, c.down));
         let side = |length: u32, blocks: usize| {
-            usize::try_from(length).unwrap_or(usize::MAX).div_ceil(8 * blocks)
+            usize::try_from(length)
+                .unwrap_or(usize::MAX)
+                .div_ceil(8 * blocks)
         };
-        let (across, down) = (side(header.size.width, wide), side(header.size.height, high));
+        let (across, down) = (
+            side(header.size.width, wide),
+            side(header.size.height, high),
+        );
         let (mut dc, mut ac) = ([const { None }; 4], [const { None }; 4]);
         let mut channels = Vec::new();
         for (component, &points) in header.components.iter().zip(points) {
@@ -150,7 +155,9 @@ impl<'a> Scan<'a> {
             }
             let mut to = end;
             if self.restart > 0 {
-                if self.next > 0 && self.next.is_multiple_of(self.restart) && self.resume != self.next
+                if self.next > 0
+                    && self.next.is_multiple_of(self.restart)
+                    && self.resume != self.next
                 {
                     self.restart(self.next / self.restart);
                     self.resume = self.resume.max(self.next);
@@ -256,18 +263,29 @@ impl Channel {
         ac: &AcTable,
         bits: &mut Bits<'_>,
     ) {
+        // A row of units is far shorter than what an index holds, so nothing wraps.
+        let right = x.wrapping_mul(self.across).wrapping_mul(N);
         for down in 0..self.down {
-            for across in 0..self.across {
+            let mut left = down
+                .wrapping_mul(self.stride)
+                .wrapping_mul(N)
+                .wrapping_add(right);
+            for _ in 0..self.across {
                 bits.refill();
                 self.before = self.before.wrapping_add(dc.difference(bits));
                 let samples = B::samples(&self.dequantiser, self.before, ac, bits);
-                let mut at = down * N * self.stride + (x * self.across + across) * N;
+                let mut at = left;
                 for row in samples {
-                    if let Some(to) = self.samples.get_mut(at..at + N) {
-                        to.copy_from_slice(&row);
+                    let to = self
+                        .samples
+                        .get_mut(at..)
+                        .and_then(|to| to.first_chunk_mut());
+                    if let Some(to) = to {
+                        *to = row;
                     }
-                    at += self.stride;
+                    at = at.wrapping_add(self.stride);
                 }
+                left = left.wrapping_add(N);
             }
         }
     }
@@ -281,18 +299,18 @@ fn low<const LAST: usize>(
     bits: &mut Bits<'_>,
     mut store: impl FnMut(usize, i32),
 ) -> bool {
-    let mut k = 1;
+    let mut k = 1_usize;
     let mut any = false;
     'block: loop {
         // The DC coefficient, or the four before, took what refilling leaves over.
         for _ in 0..4 {
             let step = ac.step(bits);
-            k += step.advance;
+            k = k.wrapping_add(step.advance);
             if k > 64 {
                 return any;
             }
             any = true;
-            store(k - 1, step.value);
+            store(k.wrapping_sub(1), step.value);
             if k > LAST {
                 break 'block;
             }

@@ -25,7 +25,11 @@ pub(super) fn doubled(
         // In sixteenths, or quarters where one direction is doubled, or whole.
         let (near, far) = if down {
             let near = y / 2;
-            let far = if y % 2 == 0 { near.saturating_sub(1) } else { near + 1 };
+            let far = if y % 2 == 0 {
+                near.saturating_sub(1)
+            } else {
+                near + 1
+            };
             (row(near), row(far))
         } else {
             (row(y), row(y))
@@ -43,7 +47,9 @@ pub(super) fn doubled(
         } else {
             // Rounded up and down by turns, so that the mean stays.
             let bias = if y % 2 == 0 { 1 } else { 2 };
-            let levels = line.iter().map(|&sum| if down { (sum + bias) >> 2 } else { sum });
+            let levels = line
+                .iter()
+                .map(|&sum| if down { (sum + bias) >> 2 } else { sum });
             out.extend(levels.map(octet).take(to.0));
         }
     }
@@ -105,8 +111,12 @@ fn of_pixels(picture: &Picture, chroma: Chroma) -> Planes {
             _ => (0, 0, 0),
         };
         planes.y.push(level(19_595 * r + 38_470 * g + 7_471 * b));
-        planes.cb.push(level(-11_059 * r - 21_709 * g + 32_768 * b + MIDDLE));
-        planes.cr.push(level(32_768 * r - 27_439 * g - 5_329 * b + MIDDLE));
+        planes
+            .cb
+            .push(level(-11_059 * r - 21_709 * g + 32_768 * b + MIDDLE));
+        planes
+            .cr
+            .push(level(32_768 * r - 27_439 * g - 5_329 * b + MIDDLE));
     }
     planes.chroma = Chroma::Full;
     if chroma == Chroma::Half {
@@ -134,7 +144,9 @@ pub(super) fn halve(planes: &mut Planes) {
     if planes.chroma != Chroma::Full {
         return;
     }
-    let width = usize::try_from(planes.size.width).unwrap_or(usize::MAX).max(1);
+    let width = usize::try_from(planes.size.width)
+        .unwrap_or(usize::MAX)
+        .max(1);
     for plane in [&mut planes.cb, &mut planes.cr] {
         let mut half = Vec::with_capacity(plane.len() / 4 + width);
         for rows in plane.chunks(width * 2) {
@@ -176,7 +188,11 @@ pub(in crate::media::image) fn to_picture(planes: &Planes) -> Result<Picture, Me
     if planes.chroma == Chroma::None {
         return Picture::new(planes.size, Layout::Grey8, planes.y.clone());
     }
-    let full = if planes.chroma == Chroma::Full { None } else { Some(full(planes)) };
+    let full = if planes.chroma == Chroma::Full {
+        None
+    } else {
+        Some(full(planes))
+    };
     let planes = full.as_ref().unwrap_or(planes);
     let data = lanes::widest(
         #[inline(always)]
@@ -189,7 +205,13 @@ pub(in crate::media::image) fn to_picture(planes: &Planes) -> Result<Picture, Me
 fn pixels(planes: &Planes) -> Vec<u8> {
     let mut data = vec![0; planes.y.len().saturating_mul(3)];
     let colour = planes.cb.iter().zip(&planes.cr);
-    for ((pixel, &y), (&cb, &cr)) in data.as_chunks_mut::<3>().0.iter_mut().zip(&planes.y).zip(colour) {
+    for ((pixel, &y), (&cb, &cr)) in data
+        .as_chunks_mut::<3>()
+        .0
+        .iter_mut()
+        .zip(&planes.y)
+        .zip(colour)
+    {
         let y = i32::from(y) << 16;
         let (cb, cr) = (i32::from(cb) - 128, i32::from(cr) - 128);
         *pixel = [
@@ -228,7 +250,8 @@ fn turned(plane: &[u8], stored: Dimensions, orientation: u8) -> Vec<u8> {
     let width = usize::try_from(stored.width).unwrap_or(usize::MAX).max(1);
     let height = plane.len() / width;
     let rows = || plane.chunks_exact(width);
-    let column = |x: usize| (0..height).map(move |y| plane.get(y * width + x).copied().unwrap_or(128));
+    let column =
+        |x: usize| (0..height).map(move |y| plane.get(y * width + x).copied().unwrap_or(128));
     match orientation {
         2 => rows().flat_map(|row| row.iter().rev().copied()).collect(),
         3 => plane.iter().rev().copied().collect(),
@@ -311,7 +334,10 @@ mod tests {
             let picture = Picture::new(Dimensions::new(7, 4), Layout::Grey8, noise(28)).unwrap();
             let planes = upright(of_picture(&picture, Chroma::Half), orientation);
             let turned = transform::upright(picture, orientation).unwrap();
-            assert_eq!((planes.size, planes.y.as_slice()), (turned.size(), turned.data()));
+            assert_eq!(
+                (planes.size, planes.y.as_slice()),
+                (turned.size(), turned.data())
+            );
         }
     }
 }
