@@ -40,6 +40,9 @@ const SCENARIOS: &[Scenario] = &[
     ("profile-by-id", profile_by_id),
     ("probe-jpeg", probe_jpeg),
     ("image-fit", image_fit),
+    ("image-jpeg-open", image_jpeg_open),
+    ("image-jpeg-encode", image_jpeg_encode),
+    ("image-jpeg-search", image_jpeg_search),
 ];
 
 fn main() {
@@ -133,6 +136,46 @@ fn probe_jpeg(times: u32) {
     let limits = Limits::default();
     for _ in 0..times {
         black_box(probe(black_box(SUNSET), &limits)).expect("the picture is sound");
+    }
+}
+
+/// A picture of 1.2 megapixels as planes of 320x240.
+fn image_jpeg_open(times: u32) {
+    for _ in 0..times {
+        black_box(sunset());
+    }
+}
+
+/// Planes of 320x240 at quality 80.
+fn image_jpeg_encode(times: u32) {
+    let mut target = ImageTarget::new(Format::Jpeg);
+    target.quality = Some(80);
+    encode_sunset(&target, times);
+}
+
+/// Planes of 320x240 to 8,000 octets.
+fn image_jpeg_search(times: u32) {
+    let mut target = ImageTarget::new(Format::Jpeg);
+    target.max_bytes = Some(8_000);
+    encode_sunset(&target, times);
+}
+
+fn sunset() -> Source {
+    let target = ImageTarget {
+        max_box: Some(Dimensions::new(320, 240)),
+        quality: Some(80),
+        ..ImageTarget::new(Format::Jpeg)
+    };
+    let data = Bytes::from_static(SUNSET);
+    let (registry, limits, cancel) = (Registry::builtin(), Limits::default(), Cancel::new());
+    Source::open_for(&data, Format::Jpeg, &registry, &limits, &cancel, &target)
+        .expect("the picture decodes")
+}
+
+fn encode_sunset(target: &ImageTarget, times: u32) {
+    let (source, cancel) = (sunset(), Cancel::new());
+    for _ in 0..times {
+        black_box(source.encode(black_box(target), &cancel)).expect("the picture fits");
     }
 }
 

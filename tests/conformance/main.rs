@@ -26,6 +26,7 @@ mod h263;
 mod hostile;
 mod image;
 mod image_hostile;
+mod image_jpeg;
 mod mime;
 mod mime_round_trip;
 mod mm4;

@@ -223,3 +223,58 @@ fn real(value: u64) -> f64 {
 fn real_size(value: usize) -> f64 {
     value as f64
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sizes_are_bits() {
+        let sizes = [0, 1, -1, 2, 3, -4, 255, -256, 1023].map(bits_of);
+        assert_eq!(sizes, [0, 1, 1, 2, 2, 3, 8, 9, 10]);
+    }
+
+    #[test]
+    fn each_coefficient_comes_with_the_zeros_before_it() {
+        let mut levels = [0; 64];
+        (levels[0], levels[1], levels[5], levels[63]) = (9, 2, -3, 1);
+        let mask = levels
+            .iter()
+            .enumerate()
+            .fold(0, |mask, (k, &level)| mask | u64::from(level != 0) << k);
+        let mut seen = Vec::new();
+        each(&levels, mask, |zeros, level| seen.push((zeros, level)));
+        assert_eq!(seen, [(0, 2), (3, -3), (57, 1)]);
+    }
+
+    #[test]
+    fn symbols_are_counted_as_they_are_written() {
+        let mut block = [0; 64];
+        // Sixteen zeros and one more, then a level of two bits.
+        (block[0], block[18]) = (5 * 8 * 16, 3 * 8);
+        let coefficients = Coefficients {
+            size: crate::dimensions::Dimensions::new(8, 8),
+            chroma: Chroma::None,
+            blocks: vec![block],
+        };
+        let mut tables = Tables::new(super::super::quantise::Coarseness::of_quality(100));
+        tables.steps[0][0] = 16;
+        let counts = Counts::of(&coefficients, &tables);
+        assert_eq!(counts.dc[0][3], 1);
+        let ac = &counts.ac[0];
+        assert_eq!(
+            (ac[usize::from(ZEROS)], ac[0x12], ac[usize::from(END)]),
+            (1, 1, 1)
+        );
+        assert_eq!(counts.values, 3 + 2);
+    }
+
+    #[test]
+    fn what_is_told_has_room_for_chance() {
+        let predicted = Predicted {
+            octets: 1_000.0,
+            stuffed: 4.0,
+        };
+        assert!((predicted.most() - 1_007.0).abs() < 1e-9);
+    }
+}

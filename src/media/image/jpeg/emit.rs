@@ -219,3 +219,43 @@ fn push(out: &mut Vec<u8>, octet: u8) {
         out.push(0);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn written(codes: &[(u32, u32)]) -> Vec<u8> {
+        let mut out = Vec::new();
+        let mut bits = Writer { word: 0, count: 0 };
+        for &code in codes {
+            bits.put(&mut out, code);
+        }
+        bits.finish(&mut out);
+        out
+    }
+
+    #[test]
+    fn bits_are_filled_with_ones() {
+        assert_eq!(written(&[(3, 0b101)]), [0b1011_1111]);
+        assert!(written(&[]).is_empty());
+    }
+
+    #[test]
+    fn a_zero_follows_each_octet_of_ones() {
+        assert_eq!(written(&[(8, 0xFF), (8, 1)]), [0xFF, 0, 1]);
+        let word = written(&[(32, 0x01FF_02FF), (4, 0)]);
+        assert_eq!(word, [1, 0xFF, 0, 2, 0xFF, 0, 0x0F]);
+    }
+
+    #[test]
+    fn long_codes_keep_their_order() {
+        let codes: Vec<(u32, u32)> = (0..100).map(|i| (27, i)).collect();
+        let out = written(&codes);
+        let mut bits = super::super::bits::Bits::new(&out, 0);
+        for i in 0..100 {
+            bits.refill();
+            assert_eq!(bits.peek() >> 37, i);
+            bits.skip(27);
+        }
+    }
+}

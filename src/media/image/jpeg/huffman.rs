@@ -297,7 +297,7 @@ impl AcTable {
             for _ in 0..2 {
                 let entry = u32::from(self.far[(bits.peek() >> (64 - FAR)) as usize]);
                 let end = (entry >> 15) as usize;
-                let next = k + (entry >> 5 & 63) as usize + end;
+                let next = k.wrapping_add((entry >> 5 & 63) as usize).wrapping_add(end);
                 if entry != 0 && next <= 64 {
                     bits.skip(entry & 31);
                     k = next;
@@ -306,7 +306,7 @@ impl AcTable {
                     }
                 } else {
                     let step = self.step(bits);
-                    k += step.advance;
+                    k = k.wrapping_add(step.advance);
                     if k >= 64 {
                         return;
                     }
@@ -365,4 +365,92 @@ fn passed_over(first: usize, window: &[u16; 1 << FAR]) -> u16 {
 fn boxed<T, const N: usize>(table: Vec<T>, at: usize) -> Result<Box<[T; N]>, MediaError> {
     let broken = |_| MediaError::malformed_at(Format::Jpeg, "a Huffman table", at);
     table.into_boxed_slice().try_into().map_err(broken)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Codes 0, 10, 110 and one of 16 bits.
+    fn declared(values: [u8; 4]) -> Declared {
+        let mut counts = [0; 16];
+        (counts[0], counts[1], counts[2], counts[15]) = (1, 1, 1, 1);
+        Declared {
+            counts,
+            values: values.to_vec(),
+        }
+    }
+
+    fn bits(text: &str) -> Vec<u8> {
+        let digits: Vec<u8> = text.bytes().filter(|b| *b != b' ').collect();
+        digits
+            .chunks(8)
+            .map(|chunk| {
+                (0..8).fold(0, |octet, i| {
+                    octet << 1 | u8::from(chunk.get(i) == Some(&b'1'))
+                })
+            })
+            .collect()
+    }
+
+    #[test]
+    fn differences_are_extended() {
+        let table = DcTable::new(&declared([0, 2, 3, 11]), 0).unwrap();
+        // 0; 2 bits 11 = 3; 2 bits 00 = -3; 3 bits 011 = -4; 16 bits, then 11 bits.
+        let data = bits("0 10 11 10 00 110 011 1110000000000000 10000000001 0000");
+        let mut bits = Bits::new(&data, 0);
+        let mut read = || {
+            bits.refill();
+            table.difference(&mut bits)
+        };
+        assert_eq!([(); 5].map(|()| read()), [0, 3, -3, -4, 1025]);
+        assert!(!bits.is_bad());
+    }
+
+    #[test]
+    fn steps_and_passing_over_take_the_same_bits() {
+        // Run 0 size 1, end, run 15 (sixteen zeros), run 2 size 10.
+        let table = AcTable::new(&declared([0x01, 0x00, 0xF0, 0x2A]), 0).unwrap();
+        let text = "01 00 110 01 1110000000000000 1000000001 01 10 0 1 1 1 1 1 1 1";
+        let data = bits(&text.repeat(2));
+        let mut stepped = Bits::new(&data, 0);
+        stepped.refill();
+        let mut k = 1;
+        let mut seen = Vec::new();
+        while k < 64 {
+            let step = table.step(&mut stepped);
+            k += step.advance;
+            seen.push((step.advance, step.value));
+            stepped.refill();
+        }
+        assert_eq!(
+            seen,
+            [(1, 1), (1, -1), (16, 0), (1, 1), (3, 513), (1, 1), (64, 0)]
+        );
+        let mut passed = Bits::new(&data, 0);
+        table.pass(&mut passed, 1);
+        passed.refill();
+        assert_eq!(passed.peek() >> 8, stepped.peek() >> 8);
+    }
+
+    #[test]
+    fn a_code_that_no_table_has_is_told() {
+        let table = AcTable::new(&declared([1, 0, 0xF0, 2]), 0).unwrap();
+        let data = bits(&"11111110".repeat(12));
+        let mut bits = Bits::new(&data, 0);
+        table.pass(&mut bits, 1);
+        assert!(bits.is_bad());
+    }
+
+    #[test]
+    fn too_many_codes_are_refused() {
+        let mut counts = [0; 16];
+        counts[0] = 3;
+        let declared = Declared {
+            counts,
+            values: vec![1, 2, 3],
+        };
+        assert!(DcTable::new(&declared, 9).is_err());
+        assert!(AcTable::new(&declared, 9).is_err());
+    }
 }

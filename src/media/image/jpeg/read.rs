@@ -168,7 +168,16 @@ impl Plan {
                 double: Some((doubles(across), doubles(down))),
             });
         }
-        let points = points_for((full.0 / shown.0).min(full.1 / shown.1));
+        // As many points as give the very size need no filter.
+        let exact = [Points::One, Points::Two, Points::Four, Points::Eight]
+            .into_iter()
+            .find(|points| {
+                let scale = real(points.count()) / 8.0;
+                ceil(full.0 * scale) == side(plane.width)
+                    && ceil(full.1 * scale) == side(plane.height)
+            });
+        let shrink = (full.0 / shown.0).min(full.1 / shown.1);
+        let points = exact.unwrap_or_else(|| points_for(shrink));
         let scale = real(points.count()) / 8.0;
         let span = |full: f64, to: u32, shown: f64| Span {
             from: ceil(full * scale),
@@ -189,9 +198,9 @@ impl Plan {
 /// comes after it, so something is left to do: the fewer points, the more.
 fn points_for(shrink: f64) -> Points {
     match shrink {
-        _ if shrink >= 16.0 || is_one(shrink / 8.0) => Points::One,
-        _ if shrink >= 6.0 || is_one(shrink / 4.0) => Points::Two,
-        _ if shrink >= 2.5 || is_one(shrink / 2.0) => Points::Four,
+        16.0.. => Points::One,
+        6.0.. => Points::Two,
+        2.5.. => Points::Four,
         _ => Points::Eight,
     }
 }
@@ -219,4 +228,39 @@ fn real(value: usize) -> f64 {
 
 fn side(value: u32) -> usize {
     usize::try_from(value).unwrap_or(usize::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn points_leave_something_to_filter() {
+        for (shrink, points) in [
+            (1.0, Points::Eight),
+            (2.4, Points::Eight),
+            (3.0, Points::Four),
+            (6.25, Points::Two),
+            (15.9, Points::Two),
+            (40.0, Points::One),
+        ] {
+            assert_eq!(points_for(shrink), points, "{shrink}");
+        }
+    }
+
+    #[test]
+    fn the_fewest_points_are_not_too_few() {
+        let full = Dimensions::new(4000, 3001);
+        let fewest = |width, height| fewest(full, Dimensions::new(width, height));
+        assert_eq!(fewest(500, 376), Points::One);
+        assert_eq!(fewest(501, 100), Points::Two);
+        assert_eq!(fewest(100, 752), Points::Four);
+        assert_eq!(fewest(4000, 1), Points::Eight);
+        assert_eq!(scaled(full, Points::Two), Dimensions::new(1000, 751));
+    }
+
+    #[test]
+    fn lengths_round_up_but_not_for_noise() {
+        assert_eq!([53.375, 54.0, 54.000_000_000_1].map(ceil), [54, 54, 54]);
+    }
 }

@@ -255,29 +255,55 @@ impl Fixed {
 
     #[inline(always)]
     fn row(&self, line: &[i16], to: &mut [u8]) {
-        let chunks = self.taps / TAPS;
+        match self.taps / TAPS {
+            1 => self.samples::<1>(line, to),
+            2 => self.samples::<2>(line, to),
+            3 => self.samples::<3>(line, to),
+            _ => self.many_samples(line, to),
+        }
+    }
+
+    /// A row by a filter of so many chunks of taps.
+    #[inline(always)]
+    fn samples<const N: usize>(&self, line: &[i16], to: &mut [u8]) {
+        let filters = self.starts.iter().zip(self.factors.as_chunks::<N>().0);
+        for (to, (start, factors)) in to.iter_mut().zip(filters) {
+            let samples = line.get(*start..).unwrap_or_default().as_chunks::<TAPS>().0;
+            if let Some(samples) = samples.first_chunk::<N>() {
+                *to = Self::sample(samples, factors);
+            }
+        }
+    }
+
+    #[inline(always)]
+    fn many_samples(&self, line: &[i16], to: &mut [u8]) {
         let filters = self
             .starts
             .iter()
-            .zip(self.factors.chunks_exact(chunks.max(1)));
+            .zip(self.factors.chunks_exact(self.taps / TAPS));
         for (to, (start, factors)) in to.iter_mut().zip(filters) {
             let samples = line.get(*start..).unwrap_or_default().as_chunks::<TAPS>().0;
-            let mut sums = [0_i32; TAPS / 2];
-            for (samples, factors) in samples.iter().zip(factors) {
-                let pairs = samples
-                    .as_chunks::<2>()
-                    .0
-                    .iter()
-                    .zip(factors.as_chunks::<2>().0);
-                // Two products in one lane: what processors have an instruction for.
-                for (sum, (&[a, b], &[c, d])) in sums.iter_mut().zip(pairs) {
-                    let both = i32::from(a) * i32::from(c) + i32::from(b) * i32::from(d);
-                    *sum = sum.wrapping_add(both);
-                }
-            }
-            let sum = sums.iter().fold(0_i32, |sum, &part| sum.wrapping_add(part));
-            *to = octet(sum, LINE_BITS + TAP_BITS);
+            *to = Self::sample(samples, factors);
         }
+    }
+
+    #[inline(always)]
+    fn sample(samples: &[[i16; TAPS]], factors: &[[i16; TAPS]]) -> u8 {
+        let mut sums = [0_i32; TAPS / 2];
+        for (samples, factors) in samples.iter().zip(factors) {
+            let pairs = samples
+                .as_chunks::<2>()
+                .0
+                .iter()
+                .zip(factors.as_chunks::<2>().0);
+            // Two products in one lane: what processors have an instruction for.
+            for (sum, (&[a, b], &[c, d])) in sums.iter_mut().zip(pairs) {
+                let both = (i32::from(a) * i32::from(c)).wrapping_add(i32::from(b) * i32::from(d));
+                *sum = sum.wrapping_add(both);
+            }
+        }
+        let sum = sums.iter().fold(0_i32, |sum, &part| sum.wrapping_add(part));
+        octet(sum, LINE_BITS + TAP_BITS)
     }
 }
 

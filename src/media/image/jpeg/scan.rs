@@ -263,18 +263,29 @@ impl Channel {
         ac: &AcTable,
         bits: &mut Bits<'_>,
     ) {
+        // A row of units is far shorter than what an index holds, so nothing wraps.
+        let right = x.wrapping_mul(self.across).wrapping_mul(N);
         for down in 0..self.down {
-            for across in 0..self.across {
+            let mut left = down
+                .wrapping_mul(self.stride)
+                .wrapping_mul(N)
+                .wrapping_add(right);
+            for _ in 0..self.across {
                 bits.refill();
                 self.before = self.before.wrapping_add(dc.difference(bits));
                 let samples = B::samples(&self.dequantiser, self.before, ac, bits);
-                let mut at = down * N * self.stride + (x * self.across + across) * N;
+                let mut at = left;
                 for row in samples {
-                    if let Some(to) = self.samples.get_mut(at..at + N) {
-                        to.copy_from_slice(&row);
+                    let to = self
+                        .samples
+                        .get_mut(at..)
+                        .and_then(|to| to.first_chunk_mut());
+                    if let Some(to) = to {
+                        *to = row;
                     }
-                    at += self.stride;
+                    at = at.wrapping_add(self.stride);
                 }
+                left = left.wrapping_add(N);
             }
         }
     }
@@ -288,18 +299,18 @@ fn low<const LAST: usize>(
     bits: &mut Bits<'_>,
     mut store: impl FnMut(usize, i32),
 ) -> bool {
-    let mut k = 1;
+    let mut k = 1_usize;
     let mut any = false;
     'block: loop {
         // The DC coefficient, or the four before, took what refilling leaves over.
         for _ in 0..4 {
             let step = ac.step(bits);
-            k += step.advance;
+            k = k.wrapping_add(step.advance);
             if k > 64 {
                 return any;
             }
             any = true;
-            store(k - 1, step.value);
+            store(k.wrapping_sub(1), step.value);
             if k > LAST {
                 break 'block;
             }

@@ -79,11 +79,14 @@ pub(super) fn finest_within(
         } else {
             over = Some(next);
             if next == coarsest {
-                break;
+                return None;
             }
         }
     }
-    best
+    best.or_else(|| {
+        let choice = Choice::at(coefficients, coarsest);
+        (choice.predicted.most() <= budget).then_some(choice)
+    })
 }
 
 /// The share of a budget that is aimed at, and the share that is enough.
@@ -188,4 +191,57 @@ const SLOPE: f64 = 0.7;
 )]
 fn real(value: usize) -> f64 {
     value as f64
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::dimensions::Dimensions;
+    use crate::media::picture::Chroma;
+
+    /// Blocks of noise that falls with the number of the coefficient.
+    fn noise(blocks: usize) -> Coefficients {
+        let mut state = 11_u32;
+        let blocks = (0..blocks)
+            .map(|_| {
+                let mut block = [0_i16; 64];
+                for (level, k) in block.iter_mut().zip(1..) {
+                    state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+                    *level = i16::try_from(state >> 20).unwrap() / (k * 2) - 1_024 / k;
+                }
+                block
+            })
+            .collect();
+        Coefficients {
+            size: Dimensions::new(8, 8),
+            chroma: Chroma::None,
+            blocks,
+        }
+    }
+
+    fn within(coefficients: &Coefficients, budget: f64) -> Option<Choice> {
+        let (fine, coarse) = (Coarseness::of_quality(100), Coarseness::of_quality(5));
+        finest_within(coefficients, budget, fine, coarse)
+    }
+
+    #[test]
+    fn more_octets_are_finer() {
+        let coefficients = noise(2_000);
+        let mut before = Coarseness::of_quality(1);
+        for budget in [12_000.0, 25_000.0, 40_000.0, 60_000.0] {
+            let choice = within(&coefficients, budget).unwrap();
+            assert!(choice.predicted.most() <= budget);
+            assert!(choice.predicted.octets >= budget * 0.97);
+            assert!(choice.coarseness < before);
+            before = choice.coarseness;
+        }
+    }
+
+    #[test]
+    fn no_finer_than_asked() {
+        let coefficients = noise(100);
+        let choice = within(&coefficients, 1e9).unwrap();
+        assert_eq!(choice.coarseness.quality(), 100);
+        assert!(within(&coefficients, 50.0).is_none());
+    }
 }

