@@ -25,6 +25,7 @@ mod h263;
 mod hostile;
 mod image;
 mod image_hostile;
+mod image_modern;
 mod mime;
 mod mime_round_trip;
 mod mm4;

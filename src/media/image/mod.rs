@@ -13,7 +13,9 @@ mod jpeg;
 mod palette;
 mod png;
 mod source;
+mod svg;
 mod target;
+mod telling;
 mod transform;
 mod wbmp;
 mod webp;
@@ -35,6 +37,7 @@ pub(super) fn decoders() -> Vec<Arc<dyn ImageDecoder>> {
         Arc::new(gif::GifDecoder),
         Arc::new(heif::Heif::heic()),
         Arc::new(heif::Heif::avif()),
+        Arc::new(svg::Svg),
         Arc::new(wbmp::WbmpDecoder),
     ]
 }

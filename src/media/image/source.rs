@@ -6,6 +6,7 @@ use super::colour::ToSrgb;
 use super::estimate::expected_octets;
 use super::palette::has_few_colours;
 use super::target::{Encoded, ImageTarget};
+use super::telling;
 use super::transform::{fit_box, flatten, resize, resized, simplify, turned, upright};
 use crate::dimensions::Dimensions;
 use crate::limits::Limits;
@@ -56,7 +57,8 @@ impl Source {
         Self::read(data, registry, options, shrink_to)
     }
 
-    /// As [`open`](Self::open), of the first frame alone.
+    /// As [`open`](Self::open), of one frame alone: the first, unless an animation begins with
+    /// next to nothing and soon shows more.
     ///
     /// # Errors
     ///
@@ -101,6 +103,8 @@ impl Source {
             .image_decoder(format)
             .ok_or_else(|| MediaError::unsupported(format!("reading {format:?}")))?;
         options.at_least = shrink_to;
+        let still = !options.animation;
+        options.animation |= matches!(format, Format::Gif | Format::Webp);
         let mut image = guard::open_image(decoder.as_ref(), data, &options)?;
         let header = image.header().clone();
         let original = turned(header.size, header.orientation);
@@ -110,6 +114,7 @@ impl Source {
         let mut warnings: Vec<String> = warning.into_iter().collect();
         let mut frames = Vec::new();
         let mut held = 0_u64;
+        let mut looked = 0;
         while let Some(frame) = image.next_frame()? {
             let small = resize(frame.picture, stored)?;
             let picture = simplify(upright(to_srgb.apply(small)?, header.orientation)?)?;
@@ -122,7 +127,7 @@ impl Source {
                 picture,
                 delay_ms: frame.delay_ms,
             });
-            if !options.animation {
+            if still && !looks_on(&mut frames, &mut looked) {
                 break;
             }
         }
@@ -197,7 +202,8 @@ impl Source {
             frames: if moving {
                 &self.frames
             } else {
-                self.frames.get(..1).unwrap_or(&self.frames)
+                let at = telling::place(&self.frames);
+                self.frames.get(at..=at).unwrap_or(&self.frames)
             },
             plays: self.plays,
             encoder: encoder.as_ref(),
@@ -298,6 +304,16 @@ fn options(format: Format, limits: &Limits, cancel: &Cancel, animation: bool) ->
         limits: limits.clone(),
         cancel: cancel.clone(),
     }
+}
+
+/// Keeps of a still picture's frames the one that tells most; whether to look at one more.
+fn looks_on(frames: &mut Vec<Frame>, looked: &mut usize) -> bool {
+    *looked = looked.saturating_add(1);
+    if let [before, after] = frames.as_slice() {
+        let out = usize::from(!telling::tells_more(before, after));
+        frames.remove(out);
+    }
+    *looked < telling::LOOK && !frames.first().is_some_and(telling::is_rich)
 }
 
 /// Frames left of `count` where one in `every` is kept.
