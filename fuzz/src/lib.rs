@@ -23,7 +23,10 @@ pub use door::{
     video_av1, video_h263, video_h264, video_hevc, video_mpeg4, video_vp8, video_vp9,
 };
 pub use h263::h263_encode;
-pub use image::{image_bmp, image_gif, image_jpeg, image_png, image_tiff, image_wbmp, image_webp};
+pub use image::{
+    image_avif, image_bmp, image_gif, image_heic, image_jpeg, image_png, image_svg, image_tiff,
+    image_wbmp, image_webp,
+};
 pub use mime::mime;
 pub use mm4::{mm4_envelope, smtp};
 pub use plan::plan;

@@ -27,6 +27,7 @@ mod hostile;
 mod image;
 mod image_hostile;
 mod image_jpeg;
+mod image_modern;
 mod mime;
 mod mime_round_trip;
 mod mm4;

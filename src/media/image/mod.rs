@@ -14,7 +14,9 @@ mod palette;
 mod png;
 mod shared;
 mod source;
+mod svg;
 mod target;
+mod telling;
 mod transform;
 mod wbmp;
 mod webp;
@@ -40,6 +42,7 @@ pub(super) fn decoders() -> Vec<Arc<dyn ImageDecoder>> {
         Arc::new(gif::GifDecoder),
         Arc::new(heif::Heif::heic()),
         Arc::new(heif::Heif::avif()),
+        Arc::new(svg::Svg),
         Arc::new(wbmp::WbmpDecoder),
     ]
 }

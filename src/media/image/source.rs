@@ -11,6 +11,7 @@ use super::jpeg;
 use super::palette::has_few_colours;
 use super::shared::{Frames, Shared};
 use super::target::{Encoded, ImageTarget};
+use super::telling;
 use super::transform::{fit_box, flatten, resized, simplify, turned, upright};
 use crate::dimensions::Dimensions;
 use crate::limits::Limits;
@@ -91,7 +92,8 @@ impl Source {
         Self::read(data, registry, options, Want::of(target))
     }
 
-    /// As [`open`](Self::open), of the first frame alone.
+    /// As [`open`](Self::open), of one frame alone: the first, unless an animation begins with
+    /// next to nothing and soon shows more.
     ///
     /// # Errors
     ///
@@ -178,6 +180,13 @@ impl Source {
         want: Want<'_>,
     ) -> Result<Self, MediaError> {
         let format = options.format;
+        let still = !options.animation;
+        // Which frame stands for an animation is seen by looking at more than the first.
+        let looks = still && matches!(format, Format::Gif | Format::Webp);
+        let options = &DecodeOptions {
+            animation: options.animation || looks,
+            ..options.clone()
+        };
         let mut image = guard::open_image(decoder, data, options)?;
         let header = image.header().clone();
         let original = turned(header.size, header.orientation);
@@ -206,8 +215,9 @@ impl Source {
         let mut frames = Vec::new();
         let mut held = 0_u64;
         let mut image = match want.shared {
-            Some((shared, part)) => shared.frames(part, options.animation, image),
-            None => Frames::alone(image),
+            // How far is looked depends on the device.
+            Some((shared, part)) if !looks => shared.frames(part, options.animation, image),
+            _ => Frames::alone(image),
         };
         let shape = |frame: Cow<'_, Frame>| {
             let delay_ms = frame.delay_ms;
@@ -219,6 +229,7 @@ impl Source {
             let picture = simplify(upright(to_srgb.apply(small)?, header.orientation)?)?;
             Ok(Frame { picture, delay_ms })
         };
+        let mut looked = 0;
         loop {
             let Some(frame) = image.next(shape)? else {
                 image.complete();
@@ -231,7 +242,7 @@ impl Source {
                 break;
             }
             frames.push(frame);
-            if !options.animation {
+            if still && !looks_on(&mut frames, &mut looked) {
                 image.complete();
                 break;
             }
@@ -363,7 +374,8 @@ impl Source {
             frames: if moving {
                 frames
             } else {
-                frames.get(..1).unwrap_or(frames)
+                let at = telling::place(frames);
+                frames.get(at..=at).unwrap_or(frames)
             },
             plays: self.plays,
             encoder,
@@ -447,10 +459,10 @@ impl Source {
         let planes = match &self.held {
             Held::Planes(planes, _) => planes.as_ref(),
             Held::Frames(frames) => {
-                let Some(first) = frames.first() else {
+                let Some(frame) = frames.get(telling::place(frames)) else {
                     return Ok(None);
                 };
-                made = jpeg::of_picture(&flatten(&first.picture)?, colour_for(target));
+                made = jpeg::of_picture(&flatten(&frame.picture)?, colour_for(target));
                 &made
             }
         };
@@ -574,6 +586,16 @@ fn options(format: Format, limits: &Limits, cancel: &Cancel, animation: bool) ->
         limits: limits.clone(),
         cancel: cancel.clone(),
     }
+}
+
+/// Keeps of a still picture's frames the one that tells most; whether to look at one more.
+fn looks_on(frames: &mut Vec<Frame>, looked: &mut usize) -> bool {
+    *looked = looked.saturating_add(1);
+    if let [before, after] = frames.as_slice() {
+        let out = usize::from(!telling::tells_more(before, after));
+        frames.remove(out);
+    }
+    *looked < telling::LOOK && !frames.first().is_some_and(telling::is_rich)
 }
 
 /// Frames left of `count` where one in `every` is kept.

@@ -15,7 +15,8 @@ pub struct ImageTarget {
     pub max_bytes: Option<u64>,
     /// The highest quality of interest, 1..=100 on JPEG's usual scale.
     pub quality: Option<u8>,
-    /// Whether an animation stays one where the format has animations; else the first frame.
+    /// Whether an animation stays one where the format has animations; else one frame stands for
+    /// it, usually the first.
     pub animation: bool,
     /// Bits per pixel of the screen. Up to 8 limit the palette of formats that have one; 1 is
     /// black and white.
