@@ -56,6 +56,7 @@ mod sandbox {
         let (least, median) = times(2_000, || plugin.start_and_end().expect("starts"));
         row("start and first call", least, median);
         octets_in(&host, &hostile);
+        calls(&host, &hostile);
         picture(&plugin);
         late(&hostile);
     }
@@ -96,6 +97,38 @@ mod sandbox {
         row("memcpy of 1 MiB", copy, copy_median);
         let ratio = (ms(full) - ms(none)) / ms(copy);
         println!("1 MiB in                   {ratio:>10.2} x memcpy");
+    }
+
+    /// One call of a stream that gives 256 octets each time.
+    fn calls(host: &Host, hostile: &Path) {
+        const FRAMES: u32 = 900;
+        let plugin = load(host, hostile);
+        let mut registry = Registry::empty();
+        plugin.register(&mut registry);
+        let format = mime::format_of_name("evil").expect("named");
+        let options = DecodeOptions {
+            format,
+            animation: true,
+            at_least: None,
+            limits: Limits::default(),
+            cancel: Cancel::new(),
+        };
+        let decoder = registry.image_decoder(format).expect("registered");
+        let data = Bytes::from_static(b"EVILendless-frames.");
+        let each = (0..200).map(|_| {
+            let mut image = decoder.open(&data, &options).expect("opens");
+            let begun = Instant::now();
+            for _ in 0..FRAMES {
+                black_box(image.next_frame().expect("a frame"));
+            }
+            begun.elapsed() / FRAMES
+        });
+        let each = sorted(each.collect());
+        println!(
+            "a call that gives 256 octets {:>8} ns least, {} ns median",
+            each[0].as_nanos(),
+            each[100].as_nanos()
+        );
     }
 
     /// A picture of 1024x768, by the plugin and by the same code built into this bench.

@@ -67,7 +67,7 @@ pub struct PluginLimits {
     pub manifest_bytes: u64,
     /// Strict. Octets of all memories of one job.
     pub memory_bytes: u64,
-    /// Strict. Octets of its tables' worth: entries of one table of one job.
+    /// Strict. Entries of one table of one job.
     pub table_entries: usize,
     /// Strict. Octets of machine stack of one job.
     pub stack_bytes: usize,

@@ -170,7 +170,10 @@ impl Plugin {
     pub(super) fn judged<T>(&self, outcome: Result<T, MediaError>) -> Result<T, MediaError> {
         let host = &self.inner.code.host;
         match &outcome {
-            Err(MediaError::CodecFailed { .. }) => {
+            Err(MediaError::CodecFailed { what, .. }) => {
+                if let Some(sink) = host.sink() {
+                    sink(self.name(), &format!("failed: {what}"));
+                }
                 self.inner.quarantine.failed(host.now(), host.limits());
             }
             Ok(_) | Err(MediaError::Cancelled) => {}

@@ -10,14 +10,21 @@ pub(crate) use cache::{DiskCache, default_cache};
 #[cfg(feature = "plugins")]
 pub(crate) use folder::{Found, State, clock, manifest_of, read_component, scan, signature_of};
 
+#[cfg(feature = "plugins")]
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+#[cfg(feature = "plugins")]
+use std::sync::{Mutex, PoisonError};
 
 use arc_swap::ArcSwap;
+#[cfg(feature = "plugins")]
 use tracing::{info, warn};
 
 use crate::media::Registry;
+#[cfg(feature = "plugins")]
+use crate::plugin::Plugin;
 
 #[cfg(not(feature = "plugins"))]
 /// What is said where plugins are asked for and not compiled in.
@@ -35,6 +42,9 @@ pub(super) struct Codecs {
     host: Option<crate::plugin::Host>,
     #[cfg(feature = "plugins")]
     cache: Option<DiskCache>,
+    /// The plugins in use by their files.
+    #[cfg(feature = "plugins")]
+    in_use: Mutex<BTreeMap<PathBuf, Plugin>>,
 }
 
 impl Default for Codecs {
@@ -48,6 +58,8 @@ impl Default for Codecs {
             host: None,
             #[cfg(feature = "plugins")]
             cache: None,
+            #[cfg(feature = "plugins")]
+            in_use: Mutex::default(),
         }
     }
 }
@@ -110,8 +122,8 @@ impl Codecs {
         self.generation.load(Ordering::Relaxed)
     }
 
-    /// Reads the folder again, and says whether the codecs changed. Where a plugin that was in use
-    /// cannot be read any more, it is left out.
+    /// Reads the folder again, and says whether there is one. Where the new file of a plugin that is
+    /// in use is refused, the old one stays in use; a file that is gone or switched off is out.
     ///
     /// # Errors
     ///
@@ -132,18 +144,32 @@ impl Codecs {
         let Some(host) = &self.host else {
             return Ok(registry);
         };
+        let mut in_use = self.in_use.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut now = BTreeMap::new();
         for Found { path, state } in scan(folder, host, self.cache.as_ref())? {
             let file = path.display();
-            match state {
+            let plugin = match state {
                 State::Ready(plugin) => {
-                    plugin.register(&mut registry);
                     let (name, version) = (plugin.name(), plugin.about().version.as_str());
                     info!(%file, name, version, "plugin in use");
+                    Some(plugin)
                 }
-                State::Disabled => info!(%file, "plugin is switched off"),
-                State::Refused(why) => warn!(%file, why, "plugin refused"),
+                State::Disabled => {
+                    info!(%file, "plugin is switched off");
+                    None
+                }
+                State::Refused(why) => {
+                    let stays = in_use.get(&path).cloned();
+                    warn!(%file, why, stays = stays.is_some(), "plugin refused");
+                    stays
+                }
+            };
+            if let Some(plugin) = plugin {
+                plugin.register(&mut registry);
+                now.insert(path, plugin);
             }
         }
+        *in_use = now;
         Ok(registry)
     }
 
@@ -170,6 +196,41 @@ mod tests {
         let codecs = Codecs::new(None, Path::new("/nowhere")).unwrap();
         assert_eq!(codecs.now().names(), Registry::builtin().names());
         assert!(!codecs.reload().unwrap());
+    }
+
+    #[test]
+    #[cfg(feature = "plugins")]
+    fn plugins_come_and_go_and_a_broken_one_leaves_the_old_one_in_use() {
+        let root = std::env::temp_dir().join(format!("remold-codecs-{}", std::process::id()));
+        let _ = std::fs::remove_dir_all(&root);
+        let (folder, file) = (root.join("plugins"), root.join("plugins/a.wasm"));
+        std::fs::create_dir_all(&folder).unwrap();
+        let codecs = Codecs::new(Some(&folder), &root.join("cache")).unwrap();
+        let has = || codecs.now().names().contains_key("plugin:qoi");
+        assert!(!has());
+        let before = (codecs.now(), codecs.generation());
+        let component: &[u8] = include_bytes!("../../../tests/data/plugin-0.1.0.wasm");
+        std::fs::write(&file, component).unwrap();
+        assert!(codecs.reload().unwrap() && has());
+        assert_ne!(codecs.generation(), before.1);
+        assert!(
+            !before.0.names().contains_key("plugin:qoi"),
+            "a job keeps its codecs"
+        );
+        std::fs::write(&file, b"half of a copy").unwrap();
+        assert!(codecs.reload().unwrap() && has());
+        std::fs::write(folder.join("a.toml"), "enabled = false").unwrap();
+        assert!(codecs.reload().unwrap() && !has());
+        std::fs::remove_file(folder.join("a.toml")).unwrap();
+        assert!(
+            codecs.reload().unwrap() && !has(),
+            "what is out stays out while it is broken"
+        );
+        std::fs::write(&file, component).unwrap();
+        assert!(codecs.reload().unwrap() && has());
+        std::fs::remove_file(&file).unwrap();
+        assert!(codecs.reload().unwrap() && !has());
+        std::fs::remove_dir_all(root).unwrap();
     }
 
     #[test]
