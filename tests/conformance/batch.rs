@@ -86,7 +86,7 @@ fn bmp(width: u32, height: u32, seed: u32) -> Vec<u8> {
     data.extend([0; 24]);
     for y in 0..height {
         for x in 0..row {
-            let wave = (x / 3 + seed) * 7 ^ y * 3;
+            let wave = ((x / 3 + seed) * 7) ^ (y * 3);
             data.push((wave % 251) as u8);
         }
     }
