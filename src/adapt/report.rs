@@ -297,3 +297,79 @@ pub struct Timing {
     /// Writing media.
     pub encode: f64,
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::profile::Resolution;
+
+    fn report(action: ActionName, type_out: Option<&str>) -> Report {
+        let caps = Resolution::safe().unwrap().capabilities;
+        Report {
+            schema: SCHEMA,
+            engine: String::new(),
+            input: None,
+            input_sha256: None,
+            output: None,
+            device: DeviceReport::new(&caps),
+            verdict: Verdict::Adapted,
+            gate: None,
+            size_in: 9,
+            size_out: 5,
+            limit: None,
+            parts: vec![PartReport {
+                index: 0,
+                name_in: None,
+                type_in: "video/mp4".to_owned(),
+                bytes_in: 9,
+                media_in: None,
+                action,
+                name_out: None,
+                type_out: type_out.map(str::to_owned),
+                bytes_out: None,
+                media_out: None,
+                reasons: vec![Reason::new("MmsCcppAccept", "image/jpeg", "video/mp4")],
+                encodes: 0,
+                quality: None,
+            }],
+            smil: SmilOutcome::None,
+            notices: Vec::new(),
+            warnings: Vec::new(),
+            ms: Timing::default(),
+        }
+    }
+
+    #[test]
+    fn a_medium_that_became_text_or_nothing_is_refused_and_a_still_picture_is_not() {
+        for (action, type_out, form, expected) in [
+            (ActionName::Drop, None, Form::Media, Verdict::Refused),
+            (
+                ActionName::Replace,
+                Some("text/plain"),
+                Form::Media,
+                Verdict::Refused,
+            ),
+            (
+                ActionName::Replace,
+                Some("image/jpeg"),
+                Form::Media,
+                Verdict::Adapted,
+            ),
+            (ActionName::Drop, None, Form::Mime, Verdict::Adapted),
+        ] {
+            let mut report = report(action, type_out);
+            report.refuse_lost_medium(&form);
+            assert_eq!(report.verdict, expected, "{action:?} {type_out:?} {form:?}");
+            assert_eq!(report.size_out == 0, expected == Verdict::Refused);
+        }
+    }
+
+    #[test]
+    fn a_refusal_says_the_last_warning_or_the_last_reason() {
+        let mut report = report(ActionName::Drop, None);
+        let why = "refused for safe: MmsCcppAccept allows image/jpeg, this is video/mp4";
+        assert_eq!(report.refusal(), why);
+        report.warnings.push("9 octets do not fit".to_owned());
+        assert_eq!(report.refusal(), "refused for safe: 9 octets do not fit");
+    }
+}

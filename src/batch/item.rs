@@ -468,3 +468,49 @@ fn undecodable(error: &DecodeError) -> Failure {
         ..Failure::new(Code::Undecodable, error.kind.to_string())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn formed(octets: &'static [u8], name: &str) -> Formed {
+        let octets = Bytes::from_static(octets);
+        Form::read(octets, Some(name), &Limits::default()).unwrap()
+    }
+
+    #[test]
+    fn text_that_calls_itself_a_photograph_is_a_mistake() {
+        let limits = Limits::default();
+        let page = b"<html><body>404 Not Found</body></html>";
+        let said = mistaken("photo.jpg", &formed(page, "photo.jpg"), &limits);
+        assert!(said.is_some_and(|said| said.contains("image/jpeg")));
+        for name in ["page.html", "page.txt", "page"] {
+            assert_eq!(mistaken(name, &formed(page, name), &limits), None, "{name}");
+        }
+        let gif =
+            b"GIF89a\x01\0\x01\0\x80\0\0\0\0\0\xFF\xFF\xFF,\0\0\0\0\x01\0\x01\0\0\x02\x02D\x01\0;";
+        assert_eq!(mistaken("a.jpg", &formed(gif, "a.jpg"), &limits), None);
+    }
+
+    #[test]
+    fn a_panic_is_a_failure_of_its_input() {
+        let outcome = guarded::<()>(|| panic!("number {}", 7));
+        let Err(Obstacle::Failed(failure)) = outcome else {
+            panic!("not a failure");
+        };
+        assert_eq!(failure.code, Code::Internal);
+        assert_eq!(failure.message, "the engine panicked: number 7");
+    }
+
+    #[test]
+    fn an_input_is_read_up_to_its_limit() {
+        let name = format!("remold-item-{}", std::process::id());
+        let path = std::env::temp_dir().join(name);
+        fs::write(&path, "12345").unwrap();
+        assert_eq!(read(&path, 5).unwrap(), "12345");
+        let failure = read(&path, 4).unwrap_err();
+        assert_eq!((failure.code, failure.offset), (Code::Undecodable, Some(4)));
+        fs::remove_file(&path).unwrap();
+        assert_eq!(read(&path, 4).unwrap_err().code, Code::Unreadable);
+    }
+}

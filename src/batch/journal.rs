@@ -458,6 +458,36 @@ mod tests {
     }
 
     #[test]
+    fn a_name_that_is_not_utf8_is_known_by_its_octets() {
+        use std::os::unix::ffi::OsStrExt;
+        let path = |octets: &[u8]| PathBuf::from(std::ffi::OsStr::from_bytes(octets));
+        let (one, other) = (path(b"a\xFF.jpg"), path(b"a\xFE.jpg"));
+        assert_eq!(one.display().to_string(), other.display().to_string());
+        let mut past = Past::default();
+        past.learn(&Line {
+            input_octets: crate::batch::line::odd_name(&one),
+            ..failed(&one, None)
+        });
+        assert!(past.of(&one, "phone").is_some());
+        assert!(past.of(&other, "phone").is_none());
+    }
+
+    #[test]
+    fn what_was_only_planned_was_not_done() {
+        let mut past = Past::default();
+        let text = Line {
+            dry_run: true,
+            ..failed(Path::new("a"), None)
+        };
+        let scratch = Scratch::new("planned");
+        let path = scratch.0.join("report");
+        fs::write(&path, text.to_json().unwrap()).unwrap();
+        assert!(Journal::resume(&path, false).unwrap().1.is_empty());
+        past.learn(&failed(Path::new("a"), None));
+        assert_eq!(past.len(), 1);
+    }
+
+    #[test]
     fn digits_become_octets_again() {
         assert_eq!(unhex("00a5Ff"), Some(vec![0, 0xA5, 0xFF]));
         assert_eq!(unhex("0"), None);

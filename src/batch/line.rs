@@ -305,6 +305,22 @@ mod tests {
     }
 
     #[test]
+    fn codes_have_one_name() {
+        for code in [
+            Code::Unreadable,
+            Code::Undecodable,
+            Code::Refused,
+            Code::Deadline,
+            Code::Memory,
+            Code::OutputExists,
+            Code::Output,
+            Code::Internal,
+        ] {
+            assert_eq!(serde_json::to_value(code).unwrap(), code.name());
+        }
+    }
+
+    #[test]
     fn settings_differ_where_the_result_may() {
         let caps = Capabilities::default();
         let quiet = Policy {

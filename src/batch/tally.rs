@@ -151,6 +151,16 @@ mod tests {
     }
 
     #[test]
+    fn nothing_is_known_of_the_time_before_anything_is_done() {
+        let tally = Tally {
+            results: 3,
+            seconds: 1.0,
+            ..Tally::default()
+        };
+        assert_eq!((tally.time_left(), tally.left()), (None, 3));
+    }
+
+    #[test]
     fn the_slowest_come_first_and_are_few() {
         let mut tally = Tally {
             results: 20,

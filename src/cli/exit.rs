@@ -138,3 +138,33 @@ impl ExitName {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_codes_are_those_that_are_documented() {
+        let all = [
+            (Exit::Done, 0),
+            (Exit::Internal, 1),
+            (Exit::Usage, 2),
+            (Exit::Refused, 3),
+            (Exit::Nothing, 4),
+            (Exit::Config, 5),
+            (Exit::Undecodable, 6),
+            (Exit::Interrupted, 130),
+        ];
+        for (exit, code) in all {
+            assert_eq!(exit.code(), code);
+        }
+    }
+
+    #[test]
+    fn an_error_is_one_line_with_its_file_and_its_octet() {
+        let error = CliError::new(Exit::Undecodable, "two\nlines")
+            .in_file("a.mms")
+            .at(7);
+        assert_eq!(error.to_string(), "a.mms: two lines (at byte 7)");
+    }
+}

@@ -86,7 +86,7 @@ fn bmp(width: u32, height: u32, seed: u32) -> Vec<u8> {
     data.extend([0; 24]);
     for y in 0..height {
         for x in 0..row {
-            let wave = (x / 3 + seed) * 7 ^ y * 3;
+            let wave = ((x / 3 + seed) * 7) ^ (y * 3);
             data.push((wave % 251) as u8);
         }
     }
@@ -398,6 +398,72 @@ fn failures_end_a_job_where_that_is_asked_for() {
     assert_eq!(scratch.report("out/remold-report.jsonl").len(), 3);
     assert_eq!(code(&scratch.run(&["in", "--out", "out", "--resume"])), 3);
     assert_eq!(scratch.report("out/remold-report.jsonl").len(), 20);
+}
+
+#[test]
+fn names_that_would_meet_and_names_that_are_not_utf8_are_written_apart() {
+    use std::os::unix::ffi::OsStrExt;
+    let scratch = Scratch::new("names");
+    scratch.put("in/a.bmp", bmp(900, 700, 1));
+    scratch.put("in/a.jpg", fs::read(fixture("sunset.jpg")).unwrap());
+    for octet in [0xFE, 0xFF] {
+        let odd = [b'o', octet, b'.', b'b', b'm', b'p'];
+        let odd = scratch.path("in").join(std::ffi::OsStr::from_bytes(&odd));
+        fs::write(odd, bmp(900, 700, u32::from(octet))).unwrap();
+    }
+    let args = ["in", "--out", "out", "--durable"];
+    assert_eq!(code(&scratch.run(&args)), 0);
+    let names = scratch.names("out");
+    assert_eq!(names.len(), 5, "{names:?}");
+    assert!(names.contains(&"a.bmp.safe.jpg".to_owned()), "{names:?}");
+    let resume = ["in", "--out", "out", "--resume"];
+    assert_eq!(code(&scratch.run(&resume)), 4);
+}
+
+#[test]
+fn a_job_ends_at_once_where_it_is_told_to_and_leaves_nothing_half_done() {
+    let scratch = Scratch::new("terminate");
+    for number in 0..300_u32 {
+        scratch.put(&format!("in/{number}.bmp"), bmp(500, 400, number));
+    }
+    let args = ["in", "--out", "out", "--jobs", "1", "--nice", "5"];
+    let mut child = scratch
+        .batch(&args)
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap();
+    let until = Instant::now() + Duration::from_secs(30);
+    while fs::metadata(scratch.path("out/remold-report.jsonl")).map_or(0, |found| found.len()) == 0
+    {
+        assert!(Instant::now() < until);
+        std::thread::sleep(Duration::from_millis(5));
+    }
+    // Nobody else writes this report meanwhile.
+    let second = scratch.run(&["in", "--out", "out", "--resume"]);
+    let busy = String::from_utf8_lossy(&second.stderr).contains("another job");
+    signal(&child, "-TERM");
+    let code_of_first = child.wait().unwrap().code();
+    if code_of_first == Some(0) {
+        return println!("skipped: it was done before the signal came");
+    }
+    assert!(busy, "{second:?}");
+    assert_eq!(code_of_first, Some(130));
+    let lines = scratch.report("out/remold-report.jsonl");
+    assert_eq!(scratch.names("out").len(), lines.len() + 1);
+}
+
+#[test]
+fn help_shows_examples_and_what_names_are_made_of() {
+    for (command, word) in [
+        ("batch", "{stem}"),
+        ("batch", "--resume"),
+        ("report", "Examples:"),
+    ] {
+        let output = remold().args([command, "--help"]).output().unwrap();
+        let text = String::from_utf8_lossy(&output.stdout);
+        assert!(text.contains(word), "{command}: {word}");
+    }
 }
 
 /// What nobody should be able to stop a job with.

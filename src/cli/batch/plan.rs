@@ -390,6 +390,18 @@ mod tests {
     }
 
     #[test]
+    fn what_is_written_to_is_no_input_and_a_folder_around_it_may_be() {
+        let dir = std::env::temp_dir().join(format!("remold-plan-{}", std::process::id()));
+        let out = dir.join("out");
+        std::fs::create_dir_all(&out).unwrap();
+        let written = [out.clone(), dir.join("report")];
+        let error = outputs_are_no_inputs(&[dir.join("out/../out")], &written).unwrap_err();
+        assert_eq!(error.exit, Exit::Usage);
+        assert!(outputs_are_no_inputs(&[dir.clone(), dir.join("gone")], &written).is_ok());
+        std::fs::remove_dir_all(dir).unwrap();
+    }
+
+    #[test]
     fn devices_are_named_as_they_were_asked_for() {
         let targets = Targets {
             device: vec!["nokia-6100".to_owned(), "nokia-6100@telstra".to_owned()],
