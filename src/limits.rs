@@ -58,6 +58,61 @@ pub struct Limits {
     pub adapt_bytes: u64,
 }
 
+/// Bounds on what a plugin may ask of us. No manifest raises them: it can only ask for less.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PluginLimits {
+    /// Strict. Octets of a component that is read at all.
+    pub component_bytes: u64,
+    /// Strict. Octets of a manifest.
+    pub manifest_bytes: u64,
+    /// Strict. Octets of all memories of one job.
+    pub memory_bytes: u64,
+    /// Strict. Octets of its tables' worth: entries of one table of one job.
+    pub table_entries: usize,
+    /// Strict. Octets of machine stack of one job.
+    pub stack_bytes: usize,
+    /// Strict, within 10 ms. Milliseconds that the plugin's code of one job may run.
+    pub job_ms: u64,
+    /// Strict. Units of wasmtime's fuel of one job, about one an instruction; `None` does not count,
+    /// which is faster.
+    pub fuel: Option<u64>,
+    /// Strict. Octets of all results of one job.
+    pub output_bytes: u64,
+    /// Strict. Milliseconds in which a plugin must say what it is.
+    pub describe_ms: u64,
+    /// Strict. Octets of memory for saying what it is.
+    pub describe_bytes: u64,
+    /// Strict. Lines of one job that are kept.
+    pub log_lines: usize,
+    /// Strict. Octets of one such line.
+    pub log_line_bytes: usize,
+    /// Strict. Failures in a row after which a plugin is not used for a while.
+    pub failures: u32,
+    /// Strict. Milliseconds of that while.
+    pub quarantine_ms: u64,
+}
+
+impl Default for PluginLimits {
+    fn default() -> Self {
+        Self {
+            component_bytes: 16 << 20,
+            manifest_bytes: 64 << 10,
+            memory_bytes: 256 << 20,
+            table_entries: 100_000,
+            stack_bytes: 512 << 10,
+            job_ms: 10_000,
+            fuel: None,
+            output_bytes: 256 << 20,
+            describe_ms: 100,
+            describe_bytes: 16 << 20,
+            log_lines: 16,
+            log_line_bytes: 512,
+            failures: 5,
+            quarantine_ms: 60_000,
+        }
+    }
+}
+
 impl Default for Limits {
     fn default() -> Self {
         Self {

@@ -37,7 +37,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("mm1", &["listen", "relay", "mms", "profile"]),
     ("mm4", &["listen", "relay", "mms", "profile"]),
     ("mm7", &["relay", "mms", "profile"]),
-    ("batch", &["adapt", "mms"]),
+    ("batch", &["adapt", "mms", "media", "profile"]),
     (
         "server",
         &[

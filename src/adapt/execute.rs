@@ -47,16 +47,40 @@ const HELD_PICTURE: usize = 8 << 20;
 /// # Errors
 /// Only [`MediaError::Cancelled`]: whatever else goes wrong is a reason in the report.
 pub fn adapt(message: &Message, size_in: u64, engine: Engine<'_>) -> Result<Adapted, MediaError> {
+    fit(message, size_in, engine, None)
+}
+
+/// As [`adapt`], of a message that is fitted to several devices: its pictures are decoded once. The
+/// result is the same.
+///
+/// # Errors
+/// As [`adapt`].
+pub fn adapt_sharing(
+    message: &Message,
+    size_in: u64,
+    engine: Engine<'_>,
+    shared: &image::Shared,
+) -> Result<Adapted, MediaError> {
+    fit(message, size_in, engine, Some(shared))
+}
+
+fn fit(
+    message: &Message,
+    size_in: u64,
+    engine: Engine<'_>,
+    shared: Option<&image::Shared>,
+) -> Result<Adapted, MediaError> {
     let mut setbacks: BTreeMap<usize, Setback> = BTreeMap::new();
     let mut clocked = Timing::default();
-    // Every round but the last makes less of a part, in three steps at most.
+    // Every round but the last makes less of a part, in three steps at most, or takes a format
+    // away from it.
     loop {
         let mut plan = plan_without(message, size_in, engine.context, &setbacks);
         let nothing = BTreeMap::new();
         if plan.verdict != Verdict::Adapted {
             return Ok(finish(message, &plan, None, &nothing, engine, clocked));
         }
-        let done = run(message, &plan, engine, &mut clocked)?;
+        let done = run(message, &plan, engine, shared, &mut clocked)?;
         let failed = done
             .iter()
             .find_map(|(index, made)| Some((*index, made.as_ref().err()?)));
@@ -151,6 +175,18 @@ fn setback(index: usize, error: &MediaError, plan: &Plan, before: Option<&Setbac
             Reason::new("content", "a medium that decodes", other.to_string()),
         ),
     };
+    if let Some(Fate::Image(job) | Fate::Poster(job)) = plan.parts.get(index).map(|part| &part.fate)
+        && error.blames_codec()
+    {
+        let mut failed = match before {
+            Some(Setback::Otherwise(formats, _)) => formats.clone(),
+            _ => Vec::new(),
+        };
+        if !failed.contains(&job.format) {
+            failed.push(job.format);
+            return Setback::Otherwise(failed, reason);
+        }
+    }
     let Some(Fate::Clip(job)) = plan.parts.get(index).map(|part| &part.fate) else {
         return Setback::Gone(cause, reason);
     };
@@ -183,6 +219,7 @@ fn run(
     message: &Message,
     plan: &Plan,
     engine: Engine<'_>,
+    shared: Option<&image::Shared>,
     clocked: &mut Timing,
 ) -> Result<BTreeMap<usize, Outcome>, MediaError> {
     let tasks: Vec<Task<'_>> = plan
@@ -207,8 +244,8 @@ fn run(
         let coded: Vec<Coded<'_>> = wave
             .par_iter()
             .map(|(index, part, job)| match job {
-                Job::Image(job, format) => code(*index, part, job, Some(*format), engine),
-                Job::Poster(job) => code(*index, part, job, None, engine),
+                Job::Image(job, format) => code(*index, part, job, Some(*format), engine, shared),
+                Job::Poster(job) => code(*index, part, job, None, engine, shared),
                 Job::Clip(job) => code_clip(*index, part, job, engine),
             })
             .collect();
@@ -292,22 +329,25 @@ fn code<'a>(
     job: &'a ImageJob,
     format: Option<Format>,
     engine: Engine<'_>,
+    shared: Option<&image::Shared>,
 ) -> Coded<'a> {
     let Context {
         registry, limits, ..
     } = engine.context;
     let begun = (engine.now)();
     let target = image_target(job, job.max_bytes);
-    let opened = match format {
-        Some(format) => image::Source::open_for(
+    let opened = match (format, shared) {
+        (Some(format), None) => {
+            image::Source::open_for(&part.data, format, registry, limits, engine.cancel, &target)
+        }
+        (Some(format), Some(shared)) => image::Source::open_shared(
             &part.data,
             format,
-            registry,
-            limits,
-            engine.cancel,
+            (registry, limits, engine.cancel),
             &target,
+            (shared, index),
         ),
-        None => clip::poster(&part.data, registry, limits, engine.cancel)
+        (None, _) => clip::poster(&part.data, registry, limits, engine.cancel)
             .map(|picture| image::Source::of_picture(picture, registry)),
     };
     let decoded = (engine.now)();
@@ -409,7 +449,7 @@ fn give_back(
             duration_ms: None,
         },
         cut: false,
-        warnings: Vec::new(),
+        warnings: encoded.warnings,
     };
     (index, Ok(made))
 }

@@ -32,24 +32,33 @@ pub(super) fn choose(info: &MediaInfo, caps: &Capabilities, registry: &Registry)
     };
     let own = matches!(
         info.format,
-        Format::Jpeg | Format::Png | Format::Gif | Format::Wbmp
+        Format::Jpeg | Format::Png | Format::Gif | Format::Wbmp | Format::Named(_)
     )
     .then_some(info.format);
     own.into_iter()
         .chain(order.iter().copied())
+        .chain(registry.named_images())
         .find_map(|format| {
             if !registry.encodes(format)
                 || (animated && own == Some(format) && format == Format::Png)
             {
                 return None;
             }
-            let media = caps.accepts(media_type(format)?)?.to_owned();
+            let media = accepted(format, caps)?.to_owned();
             Some(Choice {
                 format,
                 media,
                 animation: animated && format == Format::Gif,
             })
         })
+}
+
+/// The name by which a device takes a format.
+fn accepted(format: Format, caps: &Capabilities) -> Option<&str> {
+    match format {
+        Format::Named(named) => named.media_types().iter().find_map(|t| caps.accepts(t)),
+        _ => caps.accepts(media_type(format)?),
+    }
 }
 
 /// The reason why a picture's coding is beyond a device, if it is: progressive JPEG is optional

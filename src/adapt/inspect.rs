@@ -1,7 +1,7 @@
 //! What each part of a message is, by its octets and not by its label.
 
 use crate::limits::Limits;
-use crate::media::{self, Format, MediaInfo, MediaKind, mime};
+use crate::media::{Format, MediaInfo, MediaKind, Registry, mime};
 use crate::mms::{Message, Part};
 
 /// What a part is to adaptation.
@@ -63,14 +63,20 @@ pub(super) struct Inspected<'a> {
 
 /// Looks into every part: a header scan, nothing is decoded.
 #[must_use]
-pub(super) fn inspect<'a>(message: &'a Message, limits: &Limits) -> Vec<Inspected<'a>> {
+pub(super) fn inspect<'a>(
+    message: &'a Message,
+    registry: &Registry,
+    limits: &Limits,
+) -> Vec<Inspected<'a>> {
     let presentation = message.body.presentation();
     message
         .body
         .parts
         .iter()
         .enumerate()
-        .map(|(index, part)| inspect_part(index, part, presentation == Some(index), limits))
+        .map(|(index, part)| {
+            inspect_part(index, part, presentation == Some(index), registry, limits)
+        })
         .collect()
 }
 
@@ -78,6 +84,7 @@ fn inspect_part<'a>(
     index: usize,
     part: &'a Part,
     is_presentation: bool,
+    registry: &Registry,
     limits: &Limits,
 ) -> Inspected<'a> {
     let declared = part.content_type.essence();
@@ -97,7 +104,7 @@ fn inspect_part<'a>(
             broken: None,
         };
     }
-    let (info, broken) = match media::probe(&part.data, limits) {
+    let (info, broken) = match registry.probe(&part.data, limits) {
         Ok(info) => (info, None),
         Err(error) => {
             let kind = mime::kind_of_media_type(&declared);

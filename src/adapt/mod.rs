@@ -26,7 +26,7 @@ mod rename;
 pub mod report;
 mod weight;
 
-pub use execute::{Adapted, Engine, adapt, report_of_plan};
+pub use execute::{Adapted, Engine, adapt, adapt_sharing, report_of_plan};
 pub use form::{Form, Formed};
 pub use inspect::Role;
 pub use plan::{ClipJob, Context, Fate, ImageJob, PartPlan, Plan, plan};

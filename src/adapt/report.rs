@@ -3,6 +3,7 @@
 
 use serde::Serialize;
 
+use super::form::Form;
 use crate::dimensions::Dimensions;
 use crate::media::MediaInfo;
 use crate::profile::{Capabilities, Source};
@@ -45,6 +46,37 @@ pub struct Report {
     pub warnings: Vec<String>,
     /// Wall time in milliseconds: the only field that differs between two runs.
     pub ms: Timing,
+}
+
+impl Report {
+    /// Refuses a result that is no medium any more where the input was one by itself: a picture
+    /// that became a notice is not worth a file. A still picture of a clip is a medium; text is none.
+    pub fn refuse_lost_medium(&mut self, form: &Form) {
+        let lost = |part: &PartReport| match part.action {
+            ActionName::Drop => true,
+            ActionName::Replace => part.type_out.as_deref() == Some("text/plain"),
+            _ => false,
+        };
+        if *form == Form::Media && self.parts.iter().any(lost) {
+            self.verdict = Verdict::Refused;
+            self.size_out = 0;
+        }
+    }
+
+    /// Why the message was refused, on one line.
+    #[must_use]
+    pub fn refusal(&self) -> String {
+        let why = self.warnings.last().cloned().or_else(|| {
+            let reasons = self.parts.iter().flat_map(|part| &part.reasons);
+            let reason = reasons.last()?;
+            Some(format!(
+                "{} allows {}, this is {}",
+                reason.rule, reason.limit, reason.was
+            ))
+        });
+        let why = why.unwrap_or_else(|| "nothing is left that fits".to_owned());
+        format!("refused for {}: {why}", self.device.id)
+    }
 }
 
 /// The device of a report.

@@ -9,7 +9,7 @@ use super::codecs::CodecArgs;
 use super::message::{self, Form, Loaded};
 use super::target::TargetArgs;
 use super::{CliError, Exit, explain, io, pdu};
-use crate::adapt::report::{ActionName, Verdict};
+use crate::adapt::report::Verdict;
 use crate::adapt::{self, Adapted, Context, Engine, Policy, Report};
 use crate::limits::Limits;
 use crate::media::{Cancel, Registry};
@@ -83,7 +83,7 @@ pub(super) struct ExplainArgs {
 
 /// What an operator would configure.
 #[derive(Debug, clap::Args)]
-struct PolicyArgs {
+pub(super) struct PolicyArgs {
     /// Language of notices where the device names none, such as en or de
     #[arg(
         long,
@@ -105,7 +105,8 @@ struct PolicyArgs {
 }
 
 impl PolicyArgs {
-    fn policy(&self) -> Policy {
+    /// The policy that these options mean.
+    pub(super) fn policy(&self) -> Policy {
         Policy {
             ignore_device_suppression: self.ignore_suppression,
             language: self.language.clone(),
@@ -130,18 +131,9 @@ pub(super) fn adapt(args: &AdaptArgs) -> Result<Exit, CliError> {
     } = carry_out(&loaded, &caps, &args.policy, &registry, &limits)?;
     bar.finish_and_clear();
     about_input(&mut report, &loaded, &args.input);
-    let lost = matches!(loaded.form, Form::Media)
-        && report.parts.iter().any(|part| match part.action {
-            ActionName::Drop => true,
-            // A still picture of a clip is a medium; text is none.
-            ActionName::Replace => part.type_out.as_deref() == Some("text/plain"),
-            _ => false,
-        });
-    if lost {
-        report.verdict = Verdict::Refused;
-        report.size_out = 0;
-    }
-    if let (Some(result), false) = (result, lost) {
+    report.refuse_lost_medium(&loaded.form);
+    let result = result.filter(|_| report.verdict != Verdict::Refused);
+    if let Some(result) = result {
         write(args, &loaded, &result, &report)?;
         report.output = Some(args.output.display().to_string());
     }
@@ -246,20 +238,7 @@ fn write(
 }
 
 fn refusal(report: &Report, input: &Path) -> CliError {
-    let why = report.warnings.last().cloned().or_else(|| {
-        let reason = report
-            .parts
-            .iter()
-            .flat_map(|part| &part.reasons)
-            .next_back()?;
-        Some(format!(
-            "{} allows {}, this is {}",
-            reason.rule, reason.limit, reason.was
-        ))
-    });
-    let why = why.unwrap_or_else(|| "nothing is left that fits".to_owned());
-    let message = format!("refused for {}: {why}", report.device.id);
-    CliError::new(Exit::Refused, message).in_file(io::shown(input))
+    CliError::new(Exit::Refused, report.refusal()).in_file(io::shown(input))
 }
 
 fn json(report: &Report) -> Result<String, CliError> {

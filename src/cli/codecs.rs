@@ -1,5 +1,7 @@
 //! The options that switch codecs on and off.
 
+use std::path::PathBuf;
+
 use super::{CliError, Exit};
 use crate::media::Registry;
 
@@ -13,16 +15,23 @@ pub(crate) struct CodecArgs {
     /// Switch a codec off, by its name; may be repeated
     #[arg(long, value_name = "CODEC")]
     disable: Vec<String>,
+    /// Use the plugins of this folder, too
+    #[arg(long, value_name = "DIR")]
+    plugins: Option<PathBuf>,
 }
 
 impl CodecArgs {
-    /// The built-in codecs, switched as these options say.
+    /// The built-in codecs and those of plugins, switched as these options say. A plugin that cannot
+    /// be used is a warning on stderr.
     ///
     /// # Errors
     ///
     /// [`Exit::Usage`] for a name that no codec has; the message lists those there are.
     pub(crate) fn registry(&self) -> Result<Registry, CliError> {
         let mut registry = Registry::builtin();
+        if let Some(folder) = &self.plugins {
+            super::plugin::register(folder, &mut registry)?;
+        }
         let on = self.enable.iter().map(|name| (name, true));
         let off = self.disable.iter().map(|name| (name, false));
         for (name, enabled) in on.chain(off) {

@@ -24,18 +24,26 @@ pub enum Exit {
     Interrupted = 130,
 }
 
+impl Exit {
+    /// The exit code of the process.
+    #[must_use]
+    pub const fn code(self) -> u8 {
+        match self {
+            Self::Done => 0,
+            Self::Internal => 1,
+            Self::Usage => 2,
+            Self::Refused => 3,
+            Self::Nothing => 4,
+            Self::Config => 5,
+            Self::Undecodable => 6,
+            Self::Interrupted => 130,
+        }
+    }
+}
+
 impl From<Exit> for ExitCode {
     fn from(exit: Exit) -> Self {
-        Self::from(match exit {
-            Exit::Done => 0,
-            Exit::Internal => 1,
-            Exit::Usage => 2,
-            Exit::Refused => 3,
-            Exit::Nothing => 4,
-            Exit::Config => 5,
-            Exit::Undecodable => 6,
-            Exit::Interrupted => 130,
-        })
+        Self::from(exit.code())
     }
 }
 

@@ -2,6 +2,7 @@
 
 mod adapt;
 mod backup;
+mod batch;
 mod codecs;
 mod config;
 mod exit;
@@ -11,8 +12,10 @@ mod io;
 mod media;
 mod message;
 mod pdu;
+mod plugin;
 mod profile;
 mod progress;
+mod report;
 mod serve;
 mod sim;
 mod table;
@@ -38,6 +41,10 @@ enum Command {
     Adapt(adapt::AdaptArgs),
     /// Show what adapt would do to each part and why; nothing is encoded or written
     Explain(adapt::ExplainArgs),
+    /// Fit many messages and media to one or many devices
+    Batch(Box<batch::BatchArgs>),
+    /// Make a page of reports
+    Report(report::ReportArgs),
     /// Show or build MM1 PDUs, WAP pushes, multipart bodies and MIME messages
     Pdu(pdu::Args),
     /// Show or convert one medium
@@ -48,6 +55,8 @@ enum Command {
     Man(generate::ManArgs),
     /// Show, find, list and import what devices can take
     Profile(profile::Args),
+    /// List, check, try out and begin plugins
+    Plugin(plugin::Args),
     /// Run a multimedia messaging service centre
     Serve(serve::ServeArgs),
     /// Check and show the configuration of a service centre
@@ -74,11 +83,14 @@ pub fn run(args: impl IntoIterator<Item = OsString>) -> Exit {
     let outcome = match cli.command {
         Command::Adapt(args) => adapt::adapt(&args),
         Command::Explain(args) => adapt::explain(&args),
+        Command::Batch(args) => batch::batch(&args),
+        Command::Report(args) => report::report(&args),
         Command::Pdu(args) => pdu::run(args),
         Command::Media(args) => media::run(args),
         Command::Completions(args) => generate::completions(&args, Cli::command()),
         Command::Man(args) => generate::man(&args, Cli::command()),
         Command::Profile(args) => profile::run(args),
+        Command::Plugin(args) => plugin::run(args),
         Command::Serve(args) => serve::serve(&args),
         Command::Config(args) => config::run(&args),
         Command::Backup(args) => backup::backup(&args),

@@ -22,11 +22,17 @@ pub(super) struct ServeArgs {
     /// folder remold-data
     #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
+    /// Folder of plugins; SIGHUP reads it again. It goes before plugins.folder of the configuration
+    #[arg(long, value_name = "DIR")]
+    plugins: Option<PathBuf>,
 }
 
 /// Runs `remold serve` until a signal ends it.
 pub(super) fn serve(args: &ServeArgs) -> Result<Exit, CliError> {
-    let config = config::read(args.config.as_deref())?;
+    let mut config = config::read(args.config.as_deref())?;
+    if args.plugins.is_some() {
+        config.plugins.folder.clone_from(&args.plugins);
+    }
     // Signals are caught before anything is promised.
     let mut signals = Signals::new()?;
     let logs = Logs::start(config.log).map_err(|error| CliError::new(Exit::Internal, error))?;

@@ -19,29 +19,29 @@ const MAX_TEXT: usize = 1 << 20;
 pub(crate) struct TargetArgs {
     /// A class or a device of the database, such as `s40-gen1` or `nokia-6100`
     #[arg(long, value_name = "ID", conflicts_with_all = ["uaprof", "caps", "headers"])]
-    device: Option<String>,
+    pub(super) device: Option<String>,
     /// A UAProf document
     #[arg(long, value_name = "FILE", conflicts_with_all = ["caps", "headers"])]
-    uaprof: Option<PathBuf>,
+    pub(super) uaprof: Option<PathBuf>,
     /// Capabilities as `remold profile show --json` prints them; every field may be missing
     #[arg(long, value_name = "FILE.json", conflicts_with = "headers")]
-    caps: Option<PathBuf>,
+    pub(super) caps: Option<PathBuf>,
     /// A header of the device's request, such as 'User-Agent: Nokia6100/1.0'; may be repeated
     #[arg(long = "header", value_name = "NAME: VALUE", value_parser = parse_header)]
-    headers: Vec<(String, String)>,
+    pub(super) headers: Vec<(String, String)>,
     /// Lay an operator's limits over the device: an id such as `att`, a network code such as
     /// 310410, or a TOML file
     #[arg(long, value_name = "ID|FILE.toml")]
-    operator: Option<String>,
+    pub(super) operator: Option<String>,
     /// Octets of the whole message, whatever the device says
     #[arg(long, value_name = "BYTES", value_parser = clap::value_parser!(u64).range(1..))]
-    max_size: Option<u64>,
+    pub(super) max_size: Option<u64>,
     /// Box for pictures, whatever the device says
     #[arg(long, value_name = "WxH", value_parser = parse_box)]
-    max_image: Option<Dimensions>,
+    pub(super) max_image: Option<Dimensions>,
     /// Media types the device takes, whatever it says itself
     #[arg(long, value_name = "TYPE,…", value_delimiter = ',')]
-    accept: Option<Vec<String>>,
+    pub(super) accept: Option<Vec<String>>,
 }
 
 impl TargetArgs {
@@ -128,7 +128,8 @@ fn read_text(path: &Path) -> Result<String, CliError> {
         })
 }
 
-fn stem(path: &Path) -> String {
+/// The name of a file without its extension.
+pub(super) fn stem(path: &Path) -> String {
     path.file_stem()
         .unwrap_or_default()
         .to_string_lossy()
@@ -158,7 +159,8 @@ pub(crate) fn parse_header(text: &str) -> Result<(String, String), String> {
     }
 }
 
-fn parse_box(text: &str) -> Result<Dimensions, String> {
+/// Reads `WIDTHxHEIGHT`.
+pub(super) fn parse_box(text: &str) -> Result<Dimensions, String> {
     parse_dimensions(text)
         .filter(|size| size.width > 0 && size.height > 0)
         .ok_or_else(|| "a size is written WIDTHxHEIGHT, such as 640x480".to_owned())

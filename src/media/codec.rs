@@ -21,6 +21,18 @@ pub trait ImageDecoder: Send + Sync {
     /// The formats it reads.
     fn formats(&self) -> &[Format];
 
+    /// Whether it may be used now. One that failed too often is not for a while.
+    fn available(&self) -> bool {
+        true
+    }
+
+    /// The format of a file that begins with `head`, where this decoder alone knows the format.
+    /// What [`probe`](super::probe()) knows is not asked for.
+    fn recognise(&self, head: &[u8]) -> Option<Format> {
+        let _ = head;
+        None
+    }
+
     /// Reads the header of `data`, and no more: nothing here may allocate in proportion to the
     /// picture, since the header is checked against the limits only afterwards.
     ///
@@ -63,6 +75,12 @@ pub trait ImageStream {
     /// [`MediaError::Malformed`], [`MediaError::Limit`] or [`MediaError::Cancelled`]. A stream
     /// that has failed is not asked again.
     fn next_frame(&mut self) -> Result<Option<Frame>, MediaError>;
+
+    /// Pixels of the frames it delivers, as stored: those of the header, but for a decoder that
+    /// follows [`DecodeOptions::at_least`].
+    fn delivers(&self) -> Dimensions {
+        self.header().size
+    }
 
     /// The next frame as planes of full range and BT.601, as stored, of exactly `size`, which is
     /// no larger than the header's; colour, where there is any, is sampled as `chroma` says.
@@ -132,6 +150,16 @@ pub trait ImageEncoder: Send + Sync {
     /// Whether it can write more than one frame. Where not, it gets one.
     fn animation(&self) -> bool;
 
+    /// Whether it may be used now. One that failed too often is not for a while.
+    fn available(&self) -> bool {
+        true
+    }
+
+    /// The largest picture that the format holds, where it is smaller than any picture here.
+    fn max_size(&self) -> Option<Dimensions> {
+        None
+    }
+
     /// Writes `frames`: at least one, all of one size, none with metadata. The same input gives
     /// the same octets.
     ///
@@ -163,6 +191,33 @@ pub trait ImageEncoder: Send + Sync {
     ) -> Result<Option<Fitted>, MediaError> {
         Ok(None)
     }
+
+    /// Looks by means of its own for the best file under a number of octets. `None` where it has
+    /// none: it is then asked for one file after another.
+    ///
+    /// The outcome's error is [`MediaError::TargetTooSmall`] where nothing fits, else as of
+    /// [`encode`](Self::encode).
+    fn fit(
+        &self,
+        _frames: &[Frame],
+        _fitting: &Fitting,
+        _cancel: &Cancel,
+    ) -> Option<Result<Fitted, MediaError>> {
+        None
+    }
+}
+
+/// What an encoder with a search of its own is to meet.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Fitting {
+    /// The largest size the frames may have; they come as large or larger, in this shape.
+    pub size: Dimensions,
+    /// The most octets; never exceeded.
+    pub max_bytes: u64,
+    /// The most colours of a palette, 2..=256; `None` leaves it to the format.
+    pub colours: Option<u16>,
+    /// How often an animation is played.
+    pub plays: Plays,
 }
 
 /// A picture that an encoder fitted by itself.
@@ -172,9 +227,11 @@ pub struct Fitted {
     pub bytes: Vec<u8>,
     /// Its pixels.
     pub size: Dimensions,
-    /// The quality it has, 1..=100 on JPEG's usual scale.
-    pub quality: u8,
-    /// How many files were written to find it.
+    /// Its frames.
+    pub frames: usize,
+    /// The quality it has, 1..=100 on JPEG's usual scale, where the format has one.
+    pub quality: Option<u8>,
+    /// How many files were made to find it.
     pub encodes: u32,
 }
 
@@ -234,6 +291,11 @@ pub trait AudioDecoder: Send + Sync {
     /// The codecs it reads.
     fn codecs(&self) -> &[Codec];
 
+    /// Whether it may be used now. One that failed too often is not for a while.
+    fn available(&self) -> bool {
+        true
+    }
+
     /// Starts on a track.
     ///
     /// # Errors
@@ -254,6 +316,11 @@ pub trait AudioEncoder: Send + Sync {
 
     /// The codec it writes.
     fn codec(&self) -> Codec;
+
+    /// Whether it may be used now. One that failed too often is not for a while.
+    fn available(&self) -> bool {
+        true
+    }
 
     /// What a container must say of the packets that [`open`](Self::open) with the same arguments
     /// will give.
@@ -322,6 +389,11 @@ pub trait VideoDecoder: Send + Sync {
     /// The codecs it reads.
     fn codecs(&self) -> &[Codec];
 
+    /// Whether it may be used now. One that failed too often is not for a while.
+    fn available(&self) -> bool {
+        true
+    }
+
     /// Starts on a track. Frames come out in the order they are shown.
     ///
     /// # Errors
@@ -342,6 +414,11 @@ pub trait VideoEncoder: Send + Sync {
 
     /// The codec it writes.
     fn codec(&self) -> Codec;
+
+    /// Whether it may be used now. One that failed too often is not for a while.
+    fn available(&self) -> bool {
+        true
+    }
 
     /// Starts a track. The stage accepts frames of `track`'s size alone, in 4:2:0.
     ///

@@ -39,6 +39,15 @@ pub enum MediaError {
         /// Its name in the registry.
         codec: String,
     },
+    /// A codec failed through its own fault: a plugin that trapped, took too long, asked for too
+    /// much or gave what it must not. Another codec may do it.
+    #[error("the codec {codec} failed: {what}")]
+    CodecFailed {
+        /// Its name in the registry.
+        codec: String,
+        /// What it did.
+        what: String,
+    },
     /// Nothing we can make of the medium is as small as was asked.
     #[error("cannot be made smaller than {smallest} bytes")]
     TargetTooSmall {
@@ -48,6 +57,12 @@ pub enum MediaError {
 }
 
 impl MediaError {
+    /// Whether the codec is at fault and not the medium, so that another codec may be asked.
+    #[must_use]
+    pub const fn blames_codec(&self) -> bool {
+        matches!(self, Self::CodecFailed { .. } | Self::CodecPanicked { .. })
+    }
+
     /// A medium that breaks its format at no particular octet.
     pub(crate) fn malformed(format: Format, what: impl Into<String>) -> Self {
         Self::Malformed {

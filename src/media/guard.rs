@@ -74,6 +74,14 @@ impl GuardedImage {
         &self.header
     }
 
+    /// Pixels of the frames that follow, as stored.
+    #[must_use]
+    pub fn delivers(&self) -> Dimensions {
+        self.stream
+            .as_ref()
+            .map_or(self.header.size, |stream| stream.delivers())
+    }
+
     /// The next frame, or `None` after the last one or after as many as the limits allow.
     ///
     /// An animation that breaks after its first frame ends there, with a warning.
@@ -317,6 +325,7 @@ fn begins_as(format: Format, data: &[u8]) -> bool {
         Format::Png => data.starts_with(b"\x89PNG\r\n\x1A\n"),
         Format::Gif => data.starts_with(b"GIF8"),
         Format::Webp => data.starts_with(b"RIFF") && data.get(8..12) == Some(b"WEBP"),
+        Format::Heic | Format::Avif => data.get(4..8) == Some(b"ftyp"),
         Format::Bmp => data.starts_with(b"BM"),
         Format::Tiff => {
             data.starts_with(b"II\x2A\0")

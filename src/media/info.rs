@@ -1,5 +1,6 @@
 //! What a medium is: its format, its codecs, its shape.
 
+use super::named::Named;
 use crate::dimensions::Dimensions;
 
 /// The broad kind of a medium.
@@ -119,6 +120,8 @@ pub enum Format {
     Zip,
     /// HTML or XHTML.
     Html,
+    /// A format that a plugin brought.
+    Named(Named),
     /// Anything not recognised.
     Unknown,
 }

@@ -3,13 +3,20 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use bytes::Bytes;
+
 use super::audio;
+use super::cancel::Cancel;
 use super::codec::{
-    AudioDecoder, AudioEncoder, ImageDecoder, ImageEncoder, VideoDecoder, VideoEncoder,
+    AudioDecoder, AudioEncoder, DecodeOptions, ImageDecoder, ImageEncoder, VideoDecoder,
+    VideoEncoder,
 };
+use super::guard;
 use super::image;
-use super::info::{Codec, Format};
+use super::info::{Codec, Format, MediaInfo};
+use super::probe::{ProbeError, probe};
 use super::video;
+use crate::limits::Limits;
 
 /// The codecs at hand. Cheap to clone; codecs are shared.
 ///
@@ -27,6 +34,9 @@ pub struct Registry {
 
 /// Priority of the built-in codecs.
 pub const BUILTIN: i32 = 100;
+
+/// Octets of a file that a decoder is shown to recognise it by.
+const HEAD: usize = 4096;
 
 struct Entry<T: ?Sized> {
     codec: Arc<T>,
@@ -167,43 +177,132 @@ impl Registry {
     /// The codec that reads pictures of `format`.
     #[must_use]
     pub fn image_decoder(&self, format: Format) -> Option<Arc<dyn ImageDecoder>> {
-        first(&self.image_decoders, |codec| {
-            codec.formats().contains(&format)
-        })
+        self.image_decoders(format).next()
     }
 
     /// The codec that writes pictures of `format`.
     #[must_use]
     pub fn image_encoder(&self, format: Format) -> Option<Arc<dyn ImageEncoder>> {
-        first(&self.image_encoders, |codec| codec.format() == format)
+        self.image_encoders(format).next()
+    }
+
+    /// The codecs that read pictures of `format`, the one to use first.
+    pub fn image_decoders(&self, format: Format) -> impl Iterator<Item = Arc<dyn ImageDecoder>> {
+        all(&self.image_decoders, move |codec| {
+            codec.available() && codec.formats().contains(&format)
+        })
+    }
+
+    /// The codecs that write pictures of `format`, the one to use first.
+    pub fn image_encoders(&self, format: Format) -> impl Iterator<Item = Arc<dyn ImageEncoder>> {
+        all(&self.image_encoders, move |codec| {
+            codec.available() && codec.format() == format
+        })
+    }
+
+    /// The formats of pictures that plugins brought and can write.
+    pub fn named_images(&self) -> impl Iterator<Item = Format> {
+        all(&self.image_encoders, |codec| codec.available())
+            .map(|codec| codec.format())
+            .filter(|format| matches!(format, Format::Named(_)))
+    }
+
+    /// The same codecs without those that write pictures of one of `formats`.
+    #[must_use]
+    pub fn not_writing(&self, formats: &[Format]) -> Self {
+        let mut fewer = self.clone();
+        fewer
+            .image_encoders
+            .retain(|entry| !formats.contains(&entry.codec.format()));
+        fewer
+    }
+
+    /// The same codecs without those that read pictures of one of `formats`.
+    #[must_use]
+    pub fn not_reading(&self, formats: &[Format]) -> Self {
+        let mut fewer = self.clone();
+        fewer.image_decoders.retain(|entry| {
+            let reads = entry.codec.formats();
+            !reads.iter().any(|format| formats.contains(format))
+        });
+        fewer
+    }
+
+    /// Tells what `data` is, as [`probe`](super::probe()) does, and asks the decoders of pictures
+    /// where that knows nothing of it. A decoder reads the header then, so that size and frames are
+    /// known.
+    ///
+    /// # Errors
+    ///
+    /// As [`probe`](super::probe()), or where a decoder knows the format and not the header.
+    pub fn probe(&self, data: &Bytes, limits: &Limits) -> Result<MediaInfo, ProbeError> {
+        let info = probe(data, limits)?;
+        if !matches!(info.format, Format::Unknown | Format::Text) {
+            return Ok(info);
+        }
+        let head = data.get(..HEAD).unwrap_or(data);
+        let known = all(&self.image_decoders, |codec| codec.available())
+            .find_map(|codec| Some((codec.recognise(head)?, codec)));
+        let Some((format, codec)) = known else {
+            return Ok(info);
+        };
+        let options = DecodeOptions {
+            format,
+            animation: true,
+            at_least: None,
+            limits: limits.clone(),
+            cancel: Cancel::new(),
+        };
+        let mut info = MediaInfo::new(format, format.kind());
+        match guard::open_image(codec.as_ref(), data, &options) {
+            Ok(image) => {
+                let header = image.header();
+                info.size = Some(header.size);
+                info.orientation = header.orientation;
+                info.frames = header.frames;
+                info.icc = header.icc.is_some();
+                Ok(info)
+            }
+            // Another decoder may read it, and whoever decodes hears of what is wrong.
+            Err(error) if error.blames_codec() => Ok(info),
+            Err(_) => Err(ProbeError {
+                format,
+                offset: 0,
+                what: "its header cannot be read",
+            }),
+        }
     }
 
     /// The codec that reads sound in `codec`.
     #[must_use]
     pub fn audio_decoder(&self, codec: Codec) -> Option<Arc<dyn AudioDecoder>> {
         first(&self.audio_decoders, |entry| {
-            entry.codecs().contains(&codec)
+            entry.available() && entry.codecs().contains(&codec)
         })
     }
 
     /// The codec that writes sound in `codec`.
     #[must_use]
     pub fn audio_encoder(&self, codec: Codec) -> Option<Arc<dyn AudioEncoder>> {
-        first(&self.audio_encoders, |entry| entry.codec() == codec)
+        first(&self.audio_encoders, |entry| {
+            entry.available() && entry.codec() == codec
+        })
     }
 
     /// The codec that reads moving pictures in `codec`.
     #[must_use]
     pub fn video_decoder(&self, codec: Codec) -> Option<Arc<dyn VideoDecoder>> {
         first(&self.video_decoders, |entry| {
-            entry.codecs().contains(&codec)
+            entry.available() && entry.codecs().contains(&codec)
         })
     }
 
     /// The codec that writes moving pictures in `codec`.
     #[must_use]
     pub fn video_encoder(&self, codec: Codec) -> Option<Arc<dyn VideoEncoder>> {
-        first(&self.video_encoders, |entry| entry.codec() == codec)
+        first(&self.video_encoders, |entry| {
+            entry.available() && entry.codec() == codec
+        })
     }
 
     /// Whether media of `format` can be read.
@@ -289,8 +388,12 @@ fn switch<T: ?Sized>(entries: &mut [Entry<T>], enabled: bool, is: impl Fn(&T) ->
 }
 
 fn first<T: ?Sized>(entries: &[Entry<T>], is: impl Fn(&T) -> bool) -> Option<Arc<T>> {
+    all(entries, is).next()
+}
+
+fn all<T: ?Sized>(entries: &[Entry<T>], is: impl Fn(&T) -> bool) -> impl Iterator<Item = Arc<T>> {
     entries
         .iter()
-        .find(|entry| entry.enabled && is(&entry.codec))
+        .filter(move |entry| entry.enabled && is(&entry.codec))
         .map(|entry| Arc::clone(&entry.codec))
 }

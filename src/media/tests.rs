@@ -5,13 +5,16 @@ use std::sync::Arc;
 use bytes::Bytes;
 
 use super::codec::{
-    AudioDecoder, AudioEncoder, AudioFormat, CodedFormat, DecodeOptions, ImageDecoder, ImageHeader,
-    ImageStream, RateTarget, Stage, VideoDecoder, VideoEncoder, VideoFormat,
+    AudioDecoder, AudioEncoder, AudioFormat, CodedFormat, DecodeOptions, ImageDecoder,
+    ImageEncoder, ImageHeader, ImageSettings, ImageStream, RateTarget, Stage, VideoDecoder,
+    VideoEncoder, VideoFormat,
 };
 use super::guard::{GuardedImage, Watched, open_image, quiet_panics};
+use super::image::{ImageTarget, Source};
 use super::picture::{
     Chroma, Frame, Layout, Matrix, Packet, PcmBlock, Picture, Planes, VideoFrame,
 };
+use super::registry::BUILTIN;
 use super::{Cancel, Codec, Format, MediaError, Registry};
 use crate::dimensions::Dimensions;
 use crate::limits::Limits;
@@ -524,4 +527,104 @@ fn drain<In, Out>(stage: &mut dyn Stage<In, Out>, inputs: Vec<In>) -> Vec<Out> {
         outputs.push(output);
     }
     outputs
+}
+
+/// A codec that fails by its own fault, or is not there for a while.
+struct Failing {
+    available: bool,
+}
+
+impl ImageDecoder for Failing {
+    fn name(&self) -> &str {
+        "failing"
+    }
+
+    fn formats(&self) -> &[Format] {
+        &[Format::Gif]
+    }
+
+    fn available(&self) -> bool {
+        self.available
+    }
+
+    fn open(&self, _: &Bytes, _: &DecodeOptions) -> Result<Box<dyn ImageStream>, MediaError> {
+        Err(MediaError::CodecFailed {
+            codec: "failing".to_owned(),
+            what: "as was asked".to_owned(),
+        })
+    }
+}
+
+impl ImageEncoder for Failing {
+    fn name(&self) -> &str {
+        "failing"
+    }
+
+    fn format(&self) -> Format {
+        Format::Png
+    }
+
+    fn alpha(&self) -> bool {
+        true
+    }
+
+    fn animation(&self) -> bool {
+        false
+    }
+
+    fn available(&self) -> bool {
+        self.available
+    }
+
+    fn encode(&self, _: &[Frame], _: &ImageSettings, _: &Cancel) -> Result<Vec<u8>, MediaError> {
+        Err(MediaError::CodecFailed {
+            codec: "failing".to_owned(),
+            what: "as was asked".to_owned(),
+        })
+    }
+}
+
+const PIXEL: &[u8] =
+    b"GIF89a\x01\0\x01\0\x80\0\0\0\0\0\xFF\xFF\xFF,\0\0\0\0\x01\0\x01\0\0\x02\x02D\x01\0;";
+
+#[test]
+fn where_a_codec_fails_by_its_own_fault_the_next_is_asked() {
+    let mut registry = Registry::builtin();
+    registry.add_image_decoder(BUILTIN + 1, Arc::new(Failing { available: true }));
+    registry.add_image_encoder(BUILTIN + 1, Arc::new(Failing { available: true }));
+    let (data, limits, cancel) = (Bytes::from_static(PIXEL), Limits::default(), Cancel::new());
+    let source = Source::open(&data, Format::Gif, &registry, &limits, &cancel, None).unwrap();
+    let encoded = source
+        .encode(&ImageTarget::new(Format::Png), &cancel)
+        .unwrap();
+    assert!(encoded.bytes.starts_with(b"\x89PNG"));
+    let told = "the codec failing failed: as was asked";
+    assert_eq!(encoded.warnings, [told, told]);
+}
+
+#[test]
+fn where_no_codec_is_left_the_failure_is_the_error() {
+    let mut registry = Registry::empty();
+    registry.add_image_decoder(1, Arc::new(Failing { available: true }));
+    let (data, limits, cancel) = (Bytes::from_static(PIXEL), Limits::default(), Cancel::new());
+    let outcome = Source::open(&data, Format::Gif, &registry, &limits, &cancel, None);
+    assert!(outcome.unwrap_err().blames_codec());
+}
+
+#[test]
+fn a_codec_that_is_put_aside_is_not_there() {
+    let mut registry = Registry::empty();
+    registry.add_image_decoder(1, Arc::new(Failing { available: false }));
+    registry.add_image_encoder(1, Arc::new(Failing { available: false }));
+    assert!(!registry.decodes(Format::Gif) && !registry.encodes(Format::Png));
+}
+
+#[test]
+fn a_registry_can_do_without_a_format() {
+    let registry = Registry::builtin();
+    let fewer = registry.not_writing(&[Format::Png]);
+    assert!(registry.encodes(Format::Png) && !fewer.encodes(Format::Png));
+    assert!(fewer.decodes(Format::Png) && fewer.encodes(Format::Gif));
+    assert!(!registry.not_reading(&[Format::Gif]).decodes(Format::Gif));
+    assert_eq!(registry.named_images().count(), 0);
 }

@@ -38,7 +38,7 @@ pub async fn serve(listener: TcpListener, edge: Arc<Edge>, mut stop: watch::Rece
         let Some((place, stream, peer)) = accepted else {
             continue;
         };
-        let gateway = edge.identity.is_gateway(peer.ip());
+        let gateway = edge.identity.load().is_gateway(peer.ip());
         let most = if gateway {
             usize::MAX
         } else {

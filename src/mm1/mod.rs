@@ -4,6 +4,7 @@
 //! gateways, and some of what comes is no phone: so this edge has its own accept loop with a
 //! bound on everything a stranger can make us keep.
 
+mod body;
 mod identity;
 mod listener;
 mod service;
@@ -15,6 +16,7 @@ pub use listener::serve;
 use std::sync::Arc;
 use std::time::Duration;
 
+use arc_swap::ArcSwap;
 use tokio::sync::Semaphore;
 
 use crate::relay::Relay;
@@ -23,7 +25,7 @@ use crate::relay::Relay;
 #[derive(Debug)]
 pub struct Edge {
     relay: Arc<Relay>,
-    identity: Identity,
+    identity: ArcSwap<Identity>,
     bounds: Bounds,
     /// KiB of request bodies that may still be held.
     room: Arc<Semaphore>,
@@ -76,14 +78,19 @@ impl Edge {
     /// An interface to `relay`.
     #[must_use]
     pub fn new(relay: Arc<Relay>, identity: Identity, bounds: Bounds) -> Self {
-        let room = Semaphore::new((bounds.body_bytes / service::KIB).min(Semaphore::MAX_PERMITS));
+        let room = Semaphore::new((bounds.body_bytes / body::KIB).min(Semaphore::MAX_PERMITS));
         Self {
             relay,
-            identity,
+            identity: ArcSwap::from_pointee(identity),
             bounds,
             room: Arc::new(room),
             tls: None,
         }
+    }
+
+    /// Recognises subscribers in another way from now on.
+    pub fn set_identity(&self, identity: Identity) {
+        self.identity.store(Arc::new(identity));
     }
 
     /// The same interface over TLS: a connection that does not greet so is closed.

@@ -4,22 +4,18 @@ use std::convert::Infallible;
 use std::net::IpAddr;
 use std::sync::Arc;
 
-use bytes::{Bytes, BytesMut};
-use http_body_util::{BodyExt, Full};
+use bytes::Bytes;
+use http_body_util::Full;
 use hyper::body::{Body as _, Incoming};
 use hyper::header::{ALLOW, CONTENT_TYPE, HeaderName, HeaderValue};
 use hyper::{HeaderMap, Method, Request, Response, StatusCode};
-use tokio::sync::OwnedSemaphorePermit;
 
 use super::Edge;
+use super::body::{Body, Unread, read};
 use crate::mms::address::Msisdn;
 use crate::mms::pdu::{MEDIA_TYPE, Pdu, PduType, decode, encode};
 use crate::relay::{Happening, Interface, Retrieved};
 
-/// The unit in which held bodies are counted.
-pub(super) const KIB: usize = 1 << 10;
-/// Octets that are set aside for a body before any of it has come.
-const PROMISED: usize = 64 << 10;
 /// Octets of one capability header that are kept.
 const LONGEST_HEADER: usize = 4 << 10;
 
@@ -44,7 +40,7 @@ pub(super) async fn handle(
 ) -> Result<Answer, Infallible> {
     let (head, body) = request.into_parts();
     let path = head.uri.path().to_owned();
-    let from = edge.identity.of(peer, &head.headers, &path);
+    let from = edge.identity.load().of(peer, &head.headers, &path);
     let device = capabilities(&head.headers);
     let answer = match head.method {
         Method::GET => match path.rsplit_once("/m/") {
@@ -56,12 +52,12 @@ pub(super) async fn handle(
             None => plain(StatusCode::NOT_FOUND, "There is nothing here"),
         },
         Method::POST => match read(edge, body).await {
-            Ok((octets, held)) => {
+            Ok(Body { octets, room }) => {
                 let answer = post(edge, octets, from, device).await;
-                drop(held);
+                drop(room);
                 answer
             }
-            Err(refusal) => refusal,
+            Err(unread) => refusal(edge, &unread),
         },
         _ => {
             let mut answer = plain(StatusCode::METHOD_NOT_ALLOWED, "GET or POST");
@@ -76,44 +72,19 @@ pub(super) async fn handle(
     Ok(answer)
 }
 
-/// Reads a body within the bounds. What is held counts until the permits are dropped.
-async fn read(edge: &Edge, body: Incoming) -> Result<(Bytes, Vec<OwnedSemaphorePermit>), Answer> {
-    let most = edge.relay.terms().message_bytes;
-    let too_large = || plain(StatusCode::PAYLOAD_TOO_LARGE, "The message is too large");
-    let declared = body.size_hint().lower();
-    if usize::try_from(declared).map_or(true, |declared| declared > most) {
-        return Err(too_large());
-    }
-    let reading = async {
-        let mut body = body;
-        // No more is set aside for a promise than a small message takes.
-        let promised = usize::try_from(declared).unwrap_or(0).min(PROMISED);
-        let (mut octets, mut held) = (BytesMut::with_capacity(promised), Vec::new());
-        let mut counted: usize = 0;
-        while let Some(frame) = body.frame().await {
-            let frame = frame.map_err(|_| plain(StatusCode::BAD_REQUEST, "The body is cut off"))?;
-            let Ok(data) = frame.into_data() else {
-                continue;
-            };
-            let size = octets.len().saturating_add(data.len());
-            if size > most {
-                return Err(too_large());
+/// The answer to a request whose body was not read.
+fn refusal(edge: &Edge, unread: &Unread) -> Answer {
+    match unread {
+        Unread::TooLarge(head) => match Opening::of(head) {
+            Some(opening) => {
+                let version = opening.version;
+                conf(&edge.relay.refuse_size(&opening.transaction_id, version))
             }
-            let needed = size.div_ceil(KIB).saturating_sub(counted);
-            let permits = u32::try_from(needed).map_err(|_| too_large())?;
-            let room = edge.room.clone().try_acquire_many_owned(permits);
-            held.push(room.map_err(|_| plain(StatusCode::SERVICE_UNAVAILABLE, "Too busy"))?);
-            counted = counted.saturating_add(needed);
-            octets.extend_from_slice(&data);
-        }
-        let received = u64::try_from(octets.len()).unwrap_or(u64::MAX);
-        let watch = edge.relay.watch();
-        watch.happened(&Happening::Received(Interface::Mm1, received));
-        Ok((octets.freeze(), held))
-    };
-    match tokio::time::timeout(edge.bounds.body_timeout, reading).await {
-        Ok(result) => result,
-        Err(_) => Err(plain(StatusCode::REQUEST_TIMEOUT, "The body is too slow")),
+            None => plain(StatusCode::PAYLOAD_TOO_LARGE, "The message is too large"),
+        },
+        Unread::Busy => plain(StatusCode::SERVICE_UNAVAILABLE, "Too busy"),
+        Unread::CutOff => plain(StatusCode::BAD_REQUEST, "The body is cut off"),
+        Unread::Slow => plain(StatusCode::REQUEST_TIMEOUT, "The body is too slow"),
     }
 }
 
@@ -169,8 +140,11 @@ fn answer(edge: &Edge, octets: &Bytes, from: Option<&Msisdn>) -> Answer {
     let pdu = match decode(octets, relay.limits()) {
         Ok(decoded) => decoded.value,
         Err(error) => {
-            return match transaction_id(octets) {
-                Some(id) => conf(&relay.refuse(&id, &error)),
+            return match Opening::of(octets) {
+                Some(opening) => {
+                    let version = opening.version;
+                    conf(&relay.refuse(&opening.transaction_id, version, &error))
+                }
                 None => plain(StatusCode::BAD_REQUEST, &error.to_string()),
             };
         }
@@ -195,17 +169,33 @@ fn answer(edge: &Edge, octets: &Bytes, from: Option<&Msisdn>) -> Answer {
     }
 }
 
-/// X-Mms-Transaction-ID of a PDU that cannot be read as a whole, so that its phone knows which of
-/// its requests failed. It comes right after the type (OMA-MMS-ENC section 6).
-fn transaction_id(octets: &[u8]) -> Option<String> {
-    let rest = match octets {
-        [0x8C, _, 0x98, rest @ ..] => rest,
-        _ => return None,
-    };
-    let end = rest.iter().take(64).position(|octet| *octet == 0)?;
-    let text = std::str::from_utf8(rest.get(..end)?).ok()?;
-    let plain = text.bytes().all(|octet| octet.is_ascii_graphic());
-    (plain && !text.is_empty()).then(|| text.to_owned())
+/// What a PDU that cannot be read as a whole begins with, so that its phone knows which of its
+/// requests failed. The type, the transaction and the version come first, in this order
+/// (OMA-MMS-ENC section 6).
+#[derive(Debug, PartialEq, Eq)]
+struct Opening {
+    transaction_id: String,
+    /// The octet of X-Mms-MMS-Version, where it is there.
+    version: Option<u8>,
+}
+
+impl Opening {
+    fn of(octets: &[u8]) -> Option<Self> {
+        let [0x8C, _, 0x98, rest @ ..] = octets else {
+            return None;
+        };
+        let end = rest.iter().take(64).position(|octet| *octet == 0)?;
+        let text = std::str::from_utf8(rest.get(..end)?).ok()?;
+        let plain = text.bytes().all(|octet| octet.is_ascii_graphic());
+        let version = match rest.get(end.saturating_add(1)..) {
+            Some(&[0x8D, version, ..]) => Some(version),
+            _ => None,
+        };
+        (plain && !text.is_empty()).then(|| Self {
+            transaction_id: text.to_owned(),
+            version,
+        })
+    }
 }
 
 fn conf(pdu: &Pdu) -> Answer {
@@ -267,11 +257,15 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_transaction_of_a_broken_pdu_is_found() {
-        assert_eq!(
-            transaction_id(b"\x8C\x80\x98T1\0\x8D").as_deref(),
-            Some("T1")
-        );
+    fn the_opening_of_a_broken_pdu_is_found() {
+        let opening = |version| Opening {
+            transaction_id: "T1".to_owned(),
+            version,
+        };
+        let cut = Opening::of(b"\x8C\x80\x98T1\0\x8D");
+        assert_eq!(cut, Some(opening(None)));
+        let whole = Opening::of(b"\x8C\x80\x98T1\0\x8D\x90\x89");
+        assert_eq!(whole, Some(opening(Some(0x90))));
         for broken in [
             &b"\x8C\x80\x98"[..],
             b"\x8C\x80\x98\0",
@@ -280,7 +274,7 @@ mod tests {
             b"<html>\0",
             b"",
         ] {
-            assert_eq!(transaction_id(broken), None, "{broken:?}");
+            assert_eq!(Opening::of(broken), None, "{broken:?}");
         }
     }
 

@@ -18,6 +18,7 @@ use smtp_proto::response::parser::ResponseReceiver;
 
 use super::data;
 use super::dialect::Mailbox;
+use super::exchanger::ExchangerError;
 use super::peers::{Host, TlsPolicy};
 
 /// How long a peer may take (RFC 5321 section 4.5.3.2).
@@ -156,6 +157,9 @@ pub enum LinkError {
     /// The connection is not encrypted as it has to be.
     #[error("{0}")]
     Tls(String),
+    /// It is not known where the peer takes its mail.
+    #[error(transparent)]
+    Exchanger(#[from] ExchangerError),
 }
 
 enum Stream {

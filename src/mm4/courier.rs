@@ -7,13 +7,14 @@ use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-use super::breaker::{Breaker, Throttle};
+use super::board::{Board, Shared};
 use super::client::{Answer, Link, LinkError, Timeouts, Trust};
 use super::envelope::{
     Addressing, Content, DeliveryReportReq, Envelope, ForwardReq, Id, Mailbox, ReadReplyReportReq,
     Res, number,
 };
-use super::peers::{Gate, Peer, SYSTEM};
+use super::exchanger::Resolver;
+use super::peers::{Gate, Peer, Reach, SYSTEM};
 use crate::mms::{EncodedString, Field, HeaderValue, Headers, Message, Time};
 use crate::relay::Relay;
 use crate::relay::foreign::{Forward, ForwardError, Forwarder, Handed, Note, Request, Role};
@@ -69,6 +70,8 @@ pub struct Identity {
     pub trust: Trust,
     /// How long peers may take.
     pub timeouts: Timeouts,
+    /// Who knows where a domain takes its mail.
+    pub resolver: Resolver,
 }
 
 /// The threads.
@@ -81,13 +84,14 @@ pub struct Couriers {
 }
 
 impl Couriers {
-    /// Starts them: as many for each peer as it may have connections.
+    /// Starts them: as many for each peer of the board as it may have connections.
     ///
     /// # Errors
     /// Where the system gives no threads.
     pub fn start(
         relay: &Arc<Relay>,
         identity: &Identity,
+        board: &Board,
         bell: Arc<Bell>,
     ) -> std::io::Result<Self> {
         let mut started = Self {
@@ -96,9 +100,7 @@ impl Couriers {
             stopping: Arc::new(AtomicBool::new(false)),
             bell,
         };
-        let peers = &identity.gate.peers;
-        for peer in peers {
-            let shared = Arc::new(Shared::new(peer));
+        for (peer, shared) in board.peers() {
             // One that only brings still has rows that must come to an end.
             for _ in 0..peer.connections.max(1) {
                 started.spawn(relay, identity, peer.clone(), shared.clone())?;
@@ -152,34 +154,6 @@ impl Couriers {
     }
 }
 
-/// What the connections to one peer share.
-#[derive(Debug)]
-struct Shared {
-    begun: Instant,
-    breaker: Mutex<Breaker>,
-    throttle: Mutex<Throttle>,
-}
-
-impl Shared {
-    fn new(peer: &Peer) -> Self {
-        Self {
-            begun: Instant::now(),
-            breaker: Mutex::new(Breaker::default()),
-            throttle: Mutex::new(Throttle::per_second(peer.per_second)),
-        }
-    }
-
-    fn breaker<T>(&self, act: impl FnOnce(&mut Breaker, Duration) -> T) -> T {
-        let mut breaker = self.breaker.lock().unwrap_or_else(PoisonError::into_inner);
-        act(&mut breaker, self.begun.elapsed())
-    }
-
-    fn turn(&self) -> Duration {
-        let mut throttle = self.throttle.lock().unwrap_or_else(PoisonError::into_inner);
-        throttle.turn(self.begun.elapsed())
-    }
-}
-
 /// One connection to one peer.
 #[derive(Debug)]
 struct Courier {
@@ -194,8 +168,7 @@ impl Courier {
     fn work(&self, relay: &Relay, bell: &Bell, stopping: &AtomicBool) {
         while !stopping.load(Ordering::Relaxed) {
             let heard = bell.heard();
-            let rest = self.shared.breaker(|breaker, now| breaker.rest(now));
-            if let Some(rest) = rest {
+            if let Some(rest) = self.shared.rest() {
                 // New work does not make a dead peer live: only the end of everything wakes us.
                 self.sleep(rest, stopping);
                 continue;
@@ -241,6 +214,7 @@ impl Courier {
             .unwrap_or_else(PoisonError::into_inner)
             .take();
         if let Some(link) = link {
+            self.shared.closed();
             link.quit();
         }
     }
@@ -262,7 +236,7 @@ impl Courier {
         content: &[u8],
     ) -> Result<String, ForwardError> {
         let name = &self.peer.name;
-        if let Some(rest) = self.shared.breaker(|breaker, now| breaker.rest(now)) {
+        if let Some(rest) = self.shared.rest() {
             let seconds = rest.as_secs().saturating_add(1);
             let text = format!("{name} does not answer and is left alone for {seconds} s");
             return Err(ForwardError::Temporary(text));
@@ -270,13 +244,15 @@ impl Courier {
         std::thread::sleep(self.shared.turn());
         let mut slot = self.link.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(mut link) = slot.take() {
+            self.shared.closed();
             match link.send(from, std::slice::from_ref(to), content) {
                 Ok(answers) => {
+                    self.shared.opened();
                     *slot = Some(link);
                     return self.answered(answers);
                 }
                 Err(error @ LinkError::Unanswered(_)) => {
-                    self.shared.breaker(Breaker::failed);
+                    self.shared.failed(&error.to_string());
                     return Err(ForwardError::Temporary(format!("{name}: {error}")));
                 }
                 // A connection that was kept may have been closed since: that is no failure of the
@@ -290,36 +266,53 @@ impl Courier {
         });
         match sent {
             Ok((link, answers)) => {
+                self.shared.opened();
                 *slot = Some(link);
                 self.answered(answers)
             }
             Err(error) => {
-                self.shared.breaker(Breaker::failed);
+                self.shared.failed(&error.to_string());
                 Err(ForwardError::Temporary(format!("{name}: {error}")))
             }
         }
     }
 
     fn connect(&self) -> Result<Link, LinkError> {
-        let Some(host) = &self.peer.host else {
-            return Err(LinkError::Refused("it has no host to send to".to_owned()));
+        let hosts = match &self.peer.host {
+            None => Vec::new(),
+            Some(Reach::Host(host)) => vec![host.clone()],
+            Some(Reach::Exchanger(domain)) => self.identity.resolver.exchangers(domain)?,
         };
-        let link = Link::open(
-            host,
-            &self.identity.host,
-            self.peer.tls,
-            &self.identity.trust,
-            self.identity.timeouts,
-        )?;
-        let mut handle = self.handle.lock().unwrap_or_else(PoisonError::into_inner);
-        *handle = Some(link.handle()?);
-        Ok(link)
+        let mut last = LinkError::Refused("it has no host to send to".to_owned());
+        for host in &hosts {
+            let opened = Link::open(
+                host,
+                &self.identity.host,
+                self.peer.tls,
+                &self.identity.trust,
+                self.identity.timeouts,
+            );
+            match opened {
+                Ok(link) => {
+                    let mut handle = self.handle.lock().unwrap_or_else(PoisonError::into_inner);
+                    *handle = Some(link.handle()?);
+                    return Ok(link);
+                }
+                Err(error) => last = error,
+            }
+        }
+        Err(last)
     }
 
     fn answered(&self, answers: Vec<Answer>) -> Result<String, ForwardError> {
-        self.shared.breaker(|breaker, _| breaker.answered());
         let name = &self.peer.name;
-        match answers.into_iter().next() {
+        let answer = answers.into_iter().next();
+        match &answer {
+            Some(Answer::Taken(_)) => self.shared.took(),
+            Some(Answer::Never(text) | Answer::Later(text)) => self.shared.refused(text),
+            None => self.shared.refused("it said nothing"),
+        }
+        match answer {
             Some(Answer::Taken(text)) => Ok(format!("{name} says {text}")),
             Some(Answer::Never(text)) => Err(ForwardError::Permanent(format!("{name}: {text}"))),
             Some(Answer::Later(text)) => Err(ForwardError::Temporary(format!("{name}: {text}"))),

@@ -6,20 +6,25 @@
 //! peer of the recipient's number, by one thread for each connection, so that a peer that hangs
 //! keeps nobody waiting but itself.
 
+mod board;
 mod breaker;
 pub mod client;
 mod command;
 mod courier;
 mod data;
 mod dialect;
+mod dns;
 pub mod envelope;
+pub mod exchanger;
 mod intake;
 pub mod peers;
 mod server;
 pub mod session;
 
+pub use board::{Board, Standing};
 pub use courier::{Bell, Couriers, Identity};
 pub use envelope::{Content, Envelope, EnvelopeError};
+pub use exchanger::Resolver;
 pub use intake::Intake;
-pub use peers::{Gate, Host, Peer, TlsPolicy};
+pub use peers::{Gate, Host, Peer, Reach, TlsPolicy};
 pub use server::{Bounds, Edge, serve};

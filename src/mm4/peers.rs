@@ -23,7 +23,7 @@ pub struct Peer {
     /// Where it connects from.
     pub from: Vec<Network>,
     /// Where it is reached; `None` for one that only brings.
-    pub host: Option<Host>,
+    pub host: Option<Reach>,
     /// Its domain: `number/TYPE=PLMN@domain`.
     pub domain: String,
     /// Whether it is asked for responses. One that gives none must not be asked: the message would
@@ -47,6 +47,24 @@ pub enum TlsPolicy {
     Opportunistic,
     /// Always, and as a client only with a certificate that is valid for the name of the host.
     Required,
+}
+
+/// Where a peer is reached.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Reach {
+    /// At a host.
+    Host(Host),
+    /// Where this domain takes its mail.
+    Exchanger(String),
+}
+
+impl fmt::Display for Reach {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Host(host) => host.fmt(f),
+            Self::Exchanger(domain) => write!(f, "MX of {domain}"),
+        }
+    }
 }
 
 /// A host and its port.

@@ -139,7 +139,7 @@ impl Relay {
         let now = self.surroundings.now();
         let pushed = match (
             number(&recipient.address),
-            notification(message, recipient, size, &self.terms, now),
+            notification(message, recipient, size, &self.terms(), now),
         ) {
             (Some(number), Ok((push, url))) => notifier
                 .push(&Notice {
@@ -159,7 +159,7 @@ impl Relay {
             Err(NotifyError::Temporary(why)) => (Event::NotifyFailed, "notify-failed", why),
             Err(NotifyError::Unavailable(why)) => {
                 let age = now.saturating_sub(message.accepted_at);
-                let until = now.saturating_add(self.terms.retry.postpone(age, self.jitter()));
+                let until = now.saturating_add(self.terms().retry.postpone(age, self.jitter()));
                 (Event::NotifyPostponed { until }, "notify-postponed", why)
             }
             Err(NotifyError::Permanent(why)) => (Event::NotifyRefused, "notify-refused", why),
@@ -189,14 +189,14 @@ impl Relay {
             Ok(()) => (None, "report-sent", String::new()),
             Err(NotifyError::Unavailable(why)) => {
                 let left = report.expires_at.saturating_sub(now);
-                let age = self.terms.expiry.saturating_sub(left);
-                let wait = self.terms.retry.postpone(age, self.jitter());
+                let age = self.terms().expiry.saturating_sub(left);
+                let wait = self.terms().retry.postpone(age, self.jitter());
                 let due_at = now.saturating_add(wait).min(report.expires_at);
                 attempts = report.attempts;
                 (Some(due_at), "report-postponed", why)
             }
-            Err(NotifyError::Temporary(why)) if attempts < self.terms.retry.attempts => {
-                let wait = self.terms.retry.wait(report.attempts, self.jitter());
+            Err(NotifyError::Temporary(why)) if attempts < self.terms().retry.attempts => {
+                let wait = self.terms().retry.wait(report.attempts, self.jitter());
                 (Some(now.saturating_add(wait)), "report-failed", why)
             }
             Err(NotifyError::Temporary(why) | NotifyError::Permanent(why)) => {

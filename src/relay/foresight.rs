@@ -86,8 +86,10 @@ mod tests {
 
     #[test]
     fn a_phone_that_is_known_is_told_what_it_will_get() {
-        let mut bench = Bench::new("foresight");
-        bench.relay.terms.message_bytes = 100_000;
+        let bench = Bench::new("foresight");
+        bench
+            .relay
+            .change_terms(|terms| terms.message_bytes = 100_000);
         let known = Msisdn::parse("+15550000002").unwrap();
         let headers = [("user-agent".to_owned(), "Nokia6100".to_owned())];
         bench.relay.remember(&known, &headers).unwrap();

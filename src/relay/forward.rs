@@ -181,7 +181,7 @@ impl Relay {
         let version = Version::of(pdu);
         let mut conf = answer(kind, pdu, version);
         let locations = pdu.headers.all(Field::ContentLocation);
-        for (count, value) in (0..).zip(locations.take(self.terms.recipients)) {
+        for (count, value) in (0..).zip(locations.take(self.terms().recipients)) {
             let location = match value {
                 HeaderValue::Text(text) => text.as_str(),
                 _ => "",
@@ -257,7 +257,7 @@ impl Relay {
             address: recipient.address.clone(),
             pdu,
             due_at: now,
-            expires_at: now.saturating_add(self.terms.expiry),
+            expires_at: now.saturating_add(self.terms().expiry),
             peer: None,
             transaction_id: None,
         };

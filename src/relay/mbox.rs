@@ -74,8 +74,8 @@ impl Stored {
 impl Relay {
     fn quota(&self) -> Quota {
         Quota {
-            messages: self.terms.box_messages,
-            octets: self.terms.box_bytes,
+            messages: self.terms().box_messages,
+            octets: self.terms().box_bytes,
         }
     }
 
@@ -123,7 +123,7 @@ impl Relay {
     }
 
     fn box_url(&self, token: &str) -> String {
-        format!("{}/b/{token}", self.terms.base_url)
+        format!("{}/b/{token}", self.terms().base_url)
     }
 
     fn upload(&self, pdu: &Pdu, from: &Msisdn) -> Result<String, Stored> {
@@ -180,7 +180,7 @@ impl Relay {
         message_id: Option<&str>,
         usual: u8,
     ) -> Result<String, Stored> {
-        if self.terms.box_messages == 0 {
+        if self.terms().box_messages == 0 {
             return Err(Stored::Denied);
         }
         let own = [
@@ -249,7 +249,7 @@ impl Relay {
             parts: Vec::new(),
         });
         let viewed = match from {
-            Some(from) if self.terms.box_messages > 0 => self
+            Some(from) if self.terms().box_messages > 0 => self
                 .view(&mut conf, pdu, from)
                 .map_err(|_| Response::TransientFailure),
             _ => Err(Response::ServiceDenied),
@@ -312,7 +312,7 @@ impl Relay {
             if let Some(part) = self.described(entry, fields)? {
                 // A view is no way to a larger answer than a message may be.
                 octets = octets.saturating_add(part.data.len());
-                if octets > self.terms.message_bytes {
+                if octets > self.terms().message_bytes {
                     break;
                 }
                 parts.push(part);
@@ -595,8 +595,8 @@ mod tests {
 
     #[test]
     fn a_full_box_says_so_and_one_that_is_not_offered_too() {
-        let mut bench = Bench::new("box-full");
-        bench.relay.terms.box_messages = 1;
+        let bench = Bench::new("box-full");
+        bench.relay.change_terms(|terms| terms.box_messages = 1);
         let mut upload = request(PduType::MboxUploadReq, None);
         upload.body = send_req("x", &["+1"]).body;
         let owner = number(SENDER);
@@ -607,13 +607,13 @@ mod tests {
         };
         assert_eq!(status(&bench), Some(0x80));
         assert_eq!(status(&bench), Some(0xE4));
-        bench.relay.terms.box_messages = 9;
-        bench.relay.terms.box_bytes = 1;
+        bench.relay.change_terms(|terms| terms.box_messages = 9);
+        bench.relay.change_terms(|terms| terms.box_bytes = 1);
         assert_eq!(status(&bench), Some(0xE4), "octets count as well");
         let all = request(PduType::MboxViewReq, None);
         let seen = view(&bench, &all, SENDER);
         assert_eq!(seen[0].headers.token(Field::MmState), Some(DRAFT));
-        bench.relay.terms.box_messages = 0;
+        bench.relay.change_terms(|terms| terms.box_messages = 0);
         assert_eq!(status(&bench), Some(0xE1));
         let conf = bench.relay.view_box(&all, Some(&owner));
         assert_eq!(conf.headers.token(Field::ResponseStatus), Some(0xE1));

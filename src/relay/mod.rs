@@ -29,6 +29,8 @@ pub mod watch;
 use std::sync::Arc;
 use std::time::Duration;
 
+use arc_swap::ArcSwap;
+
 use crate::mms::Message;
 use crate::mms::address::Msisdn;
 use crate::store::{self, DeliveryState, Millis, RecipientRow, Store, StoreError};
@@ -266,7 +268,7 @@ pub struct Relay {
     store: Arc<dyn Store>,
     fitter: Arc<dyn Fitter>,
     surroundings: Arc<dyn Surroundings>,
-    terms: Terms,
+    terms: ArcSwap<Terms>,
     limits: crate::Limits,
     watch: Arc<dyn Watch>,
     peers: Peers,
@@ -295,7 +297,7 @@ impl Relay {
             store,
             fitter,
             surroundings,
-            terms,
+            terms: ArcSwap::from_pointee(terms),
             limits,
             watch: Arc::new(watch::Unwatched),
             peers: Peers::default(),
@@ -330,19 +332,28 @@ impl Relay {
     /// Where the owner of an address is.
     #[must_use]
     pub fn route(&self, address: &str) -> Route {
-        self.peers.routes.route(&self.terms.numbering, address)
+        self.peers.routes.route(&self.terms().numbering, address)
     }
 
     /// Where the owner of an address is, and why.
     #[must_use]
     pub fn explain_route(&self, address: &str) -> route::Explanation {
-        self.peers.routes.explain(&self.terms.numbering, address)
+        self.peers.routes.explain(&self.terms().numbering, address)
     }
 
     /// What the operator decided.
     #[must_use]
-    pub fn terms(&self) -> &Terms {
-        &self.terms
+    pub fn terms(&self) -> Arc<Terms> {
+        self.terms.load_full()
+    }
+
+    /// Changes what the operator decided, for everything that begins from now on.
+    pub fn change_terms(&self, change: impl Fn(&mut Terms)) {
+        self.terms.rcu(|terms| {
+            let mut terms = Terms::clone(terms);
+            change(&mut terms);
+            terms
+        });
     }
 
     /// The bounds on what is read.
@@ -372,8 +383,11 @@ impl Relay {
     /// # Errors
     /// Where the store cannot be written.
     pub fn purge(&self) -> Result<usize, StoreError> {
-        let closed_before = self.surroundings.now().saturating_sub(self.terms.keep_body);
-        let forget_before = closed_before.saturating_sub(self.terms.keep_trace);
+        let closed_before = self
+            .surroundings
+            .now()
+            .saturating_sub(self.terms().keep_body);
+        let forget_before = closed_before.saturating_sub(self.terms().keep_trace);
         self.store.purge(closed_before, forget_before)
     }
 
@@ -451,8 +465,8 @@ impl Relay {
         let terms = delivery::Terms {
             now,
             expires_at: message.expires_at,
-            retry_in: self.terms.retry.wait(recipient.attempts, self.jitter()),
-            most_attempts: self.terms.retry.attempts,
+            retry_in: self.terms().retry.wait(recipient.attempts, self.jitter()),
+            most_attempts: self.terms().retry.attempts,
         };
         let (next, effect) = step(progress, event, &terms);
         if next == progress {
@@ -526,7 +540,9 @@ impl Relay {
 
 impl std::fmt::Debug for Relay {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Relay").field("terms", &self.terms).finish()
+        f.debug_struct("Relay")
+            .field("terms", &self.terms())
+            .finish()
     }
 }
 

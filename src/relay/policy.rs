@@ -148,12 +148,14 @@ mod tests {
 
     #[test]
     fn who_is_blocked_or_too_fast_is_told_so() {
-        let mut bench = Bench::new("policy");
-        bench.relay.terms.policy = Policy {
-            blocked: vec!["+15550000009".to_owned()],
-            allowed: vec!["+1555".to_owned()],
-            rate: Some(RATE),
-        };
+        let bench = Bench::new("policy");
+        bench.relay.change_terms(|terms| {
+            terms.policy = Policy {
+                blocked: vec!["+15550000009".to_owned()],
+                allowed: vec!["+1555".to_owned()],
+                rate: Some(RATE),
+            }
+        });
         let status = |bench: &Bench, id: &str, to: &[&str]| {
             let conf = bench.submit(&send_req(id, to));
             let text = conf.headers.text(Field::ResponseText).map(str::to_owned);
@@ -169,10 +171,16 @@ mod tests {
         assert_eq!(code, 0xC0, "a temporary failure");
         assert!(text.unwrap().contains("1 second"));
         assert_eq!(bench.store.page().unwrap().messages, 3);
-        bench.relay.terms.policy.blocked = vec![SENDER.to_owned()];
+        bench
+            .relay
+            .change_terms(|terms| terms.policy.blocked = vec![SENDER.to_owned()]);
         assert_eq!(status(&bench, "t5", &["+15550000002"]).0, 0xE1);
-        bench.relay.terms.policy.blocked.clear();
-        bench.relay.terms.policy.allowed = vec!["+1444".to_owned()];
+        bench
+            .relay
+            .change_terms(|terms| terms.policy.blocked.clear());
+        bench
+            .relay
+            .change_terms(|terms| terms.policy.allowed = vec!["+1444".to_owned()]);
         assert_eq!(status(&bench, "t6", &["+15550000002"]).0, 0xE1);
     }
 }

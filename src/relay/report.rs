@@ -87,7 +87,7 @@ impl Relay {
             // All of it is ours or was read from the wire, so it has a wire form.
             pdu: encode(pdu).ok()?,
             due_at: now,
-            expires_at: now.saturating_add(self.terms.expiry),
+            expires_at: now.saturating_add(self.terms().expiry),
             peer: None,
             transaction_id: None,
         })

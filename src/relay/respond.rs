@@ -92,7 +92,7 @@ impl Relay {
         };
         let named = match pdu.headers.get(Field::From) {
             Some(HeaderValue::From(Some(text))) => {
-                number(&text.text).and_then(|number| self.terms.numbering.international(&number))
+                number(&text.text).and_then(|number| self.terms().numbering.international(&number))
             }
             _ => None,
         };

@@ -78,20 +78,25 @@ impl Relay {
     }
 
     /// The answer to octets that are no PDU of a version and kind that is served here.
-    /// `transaction_id` is what could be made out of them.
+    /// `transaction_id` and `version`, an octet of X-Mms-MMS-Version, are what could be made out of
+    /// them.
     #[must_use]
-    pub fn refuse(&self, transaction_id: &str, error: &DecodeError) -> Pdu {
-        let mut conf = blank(PduType::SendConf, transaction_id, Version::OURS);
+    pub fn refuse(&self, transaction_id: &str, version: Option<u8>, error: &DecodeError) -> Pdu {
         let response = match error.kind {
             DecodeErrorKind::UnsupportedVersion(_) | DecodeErrorKind::UnknownMessageType(_) => {
                 Response::Unsupported
             }
             _ => Response::MessageFormatCorrupt,
         };
-        let status = HeaderValue::Token(response.octet(Version::OURS));
-        conf.headers.add(Field::ResponseStatus, status);
-        add_text(&mut conf, Field::ResponseText, error.to_string());
-        conf
+        unread(transaction_id, version, response, error.to_string())
+    }
+
+    /// The answer to a submission with more octets than a message may have.
+    #[must_use]
+    pub fn refuse_size(&self, transaction_id: &str, version: Option<u8>) -> Pdu {
+        let most = self.terms().message_bytes;
+        let text = format!("The message is too large: at most {most} octets are taken");
+        unread(transaction_id, version, Response::ContentNotAccepted, text)
     }
 
     /// The answer to a request that is understood and not served here.
@@ -119,14 +124,14 @@ impl Relay {
             let text = "The network did not say who is sending";
             return refuse(Response::SendingAddressUnresolved, text);
         };
-        if !self.terms.policy.may_send(sender) {
+        if !self.terms().policy.may_send(sender) {
             return refuse(Response::ServiceDenied, "You may not send messages here");
         }
         let Some(transaction_id) = pdu.transaction_id().filter(|id| !id.is_empty()) else {
             return refuse(Response::MessageFormatCorrupt, "There is no transaction id");
         };
-        if octets.len() > self.terms.message_bytes {
-            let most = self.terms.message_bytes;
+        if octets.len() > self.terms().message_bytes {
+            let most = self.terms().message_bytes;
             let text = format!(
                 "A message may have {most} octets, this has {}",
                 octets.len()
@@ -190,7 +195,7 @@ impl Relay {
 
     /// Holds a subscriber to his rate.
     fn hold(&self, sender: &Msisdn, recipients: usize, now: Millis) -> Result<(), Refusal> {
-        let Some(rate) = self.terms.policy.rate else {
+        let Some(rate) = self.terms().policy.rate else {
             return Ok(());
         };
         self.gate
@@ -211,7 +216,9 @@ impl Relay {
         recipients: &[Addressee],
         octets: &Bytes,
     ) -> Result<String, String> {
-        let since = submission.accepted_at.saturating_sub(self.terms.duplicates);
+        let since = submission
+            .accepted_at
+            .saturating_sub(self.terms().duplicates);
         for _ in 0..DRAWS {
             let random = || self.surroundings.random();
             submission.id = message_id(submission.accepted_at, &random()?);
@@ -269,14 +276,14 @@ impl Relay {
             })
         });
         for (count, (role, text)) in named.enumerate() {
-            if count >= self.terms.recipients {
-                let most = self.terms.recipients;
+            if count >= self.terms().recipients {
+                let most = self.terms().recipients;
                 let text = format!("A message may have {most} recipients");
                 return Err(Refusal(Response::ContentNotAccepted, text));
             }
             let (number, peer) = match self.route(text) {
                 Route::Local(number) | Route::Foreign(number, _)
-                    if !self.terms.policy.may_receive(&number) =>
+                    if !self.terms().policy.may_receive(&number) =>
                 {
                     foreign.push(format!("{number} takes no messages"));
                     continue;
@@ -303,9 +310,9 @@ impl Relay {
     pub(super) fn expires_at(&self, headers: &Headers, now: Millis) -> Millis {
         let asked = match headers.get(Field::Expiry) {
             Some(HeaderValue::Time(time)) => instant(*time, now),
-            _ => now.saturating_add(self.terms.expiry),
+            _ => now.saturating_add(self.terms().expiry),
         };
-        let longest = self.terms.longest_expiry.min(LONGEST_EXPIRY);
+        let longest = self.terms().longest_expiry.min(LONGEST_EXPIRY);
         asked.min(now.saturating_add(longest))
     }
 }
@@ -330,6 +337,16 @@ fn blank(kind: PduType, transaction_id: &str, version: Version) -> Pdu {
         .set(Field::MmsVersion, HeaderValue::Token(version.answer()));
     let id = HeaderValue::Text(transaction_id.to_owned());
     conf.headers.add(Field::TransactionId, id);
+    conf
+}
+
+/// M-Send.conf for octets of which little more than their transaction could be read.
+fn unread(transaction_id: &str, version: Option<u8>, response: Response, text: String) -> Pdu {
+    let version = version.map_or(Version::OURS, Version);
+    let mut conf = blank(PduType::SendConf, transaction_id, version);
+    let status = HeaderValue::Token(response.octet(version));
+    conf.headers.add(Field::ResponseStatus, status);
+    add_text(&mut conf, Field::ResponseText, text);
     conf
 }
 

@@ -12,10 +12,11 @@ use sha2::{Digest, Sha256};
 use tokio::sync::{Semaphore, TryAcquireError};
 
 use super::metrics::Metrics;
+use super::plugins::Codecs;
 use crate::Limits;
 use crate::adapt::report::{ActionName, Verdict};
 use crate::adapt::{self, Adapted, Context, Form, Policy, Report};
-use crate::media::{Cancel, Registry};
+use crate::media::Cancel;
 use crate::mms::DecodeError;
 use crate::profile::Capabilities;
 
@@ -31,7 +32,7 @@ pub(super) struct Adapter {
 }
 
 struct Shared {
-    registry: Registry,
+    codecs: Arc<Codecs>,
     limits: Limits,
 }
 
@@ -74,6 +75,7 @@ impl Adapter {
     pub(super) fn new(
         queue: usize,
         limits: Limits,
+        codecs: Arc<Codecs>,
         metrics: Arc<Metrics>,
     ) -> std::io::Result<Self> {
         let threads = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
@@ -83,10 +85,7 @@ impl Adapter {
             .build()
             .map_err(std::io::Error::other)?;
         Ok(Self {
-            shared: Arc::new(Shared {
-                registry: Registry::builtin(),
-                limits,
-            }),
+            shared: Arc::new(Shared { codecs, limits }),
             pool,
             places: Semaphore::new(queue.min(Semaphore::MAX_PERMITS)),
             metrics,
@@ -178,11 +177,12 @@ impl Shared {
             ..Policy::default()
         };
         let started = Instant::now();
+        let registry = self.codecs.now();
         let engine = adapt::Engine {
             context: Context {
                 caps: &job.caps,
                 policy: &policy,
-                registry: &self.registry,
+                registry: &registry,
                 limits: &self.limits,
             },
             cancel,
@@ -253,7 +253,8 @@ mod tests {
     }
 
     fn adapter(queue: usize) -> Adapter {
-        Adapter::new(queue, Limits::default(), Arc::new(Metrics::new())).unwrap()
+        let metrics = Arc::new(Metrics::new());
+        Adapter::new(queue, Limits::default(), Arc::default(), metrics).unwrap()
     }
 
     #[test]

@@ -10,6 +10,7 @@ pub mod logging;
 pub mod metrics;
 mod notify;
 mod peers;
+pub(crate) mod plugins;
 mod process;
 mod reload;
 mod surroundings;
@@ -38,13 +39,14 @@ pub use tls::TlsError;
 use crate::Limits;
 use crate::mm1::{self, Edge};
 use crate::mm4::{self, Bell, Couriers};
-use crate::relay::{Notifier, Relay, Surroundings};
+use crate::relay::{Notifier, Relay, Surroundings, Terms};
 use crate::store::{Faults, SqliteStore, StoreError};
 use adapter::Adapter;
 use admin::{Panel, Port};
 use fault::Fault;
 use fitter::Engine;
 use metrics::Metrics;
+use plugins::Codecs;
 use reload::{Certificates, Reloader};
 use surroundings::System;
 use tls::Served;
@@ -105,6 +107,9 @@ pub enum StartError {
     /// Charging records could not be written.
     #[error("charging records: {0}")]
     Cdr(#[from] CdrError),
+    /// The plugins could not be read.
+    #[error("plugins: {0}")]
+    Plugins(std::io::Error),
     /// The system gave no threads.
     #[error("{0}")]
     System(std::io::Error),
@@ -153,8 +158,13 @@ impl Server {
             message_bytes: config.limits.message_bytes,
             ..Limits::default()
         };
+        let table = &config.plugins;
+        let cache = table.cache.clone();
+        let cache = cache.unwrap_or_else(|| config.store.folder.join("compiled-plugins"));
+        let codecs = Codecs::new(table.folder.as_deref(), &cache).map_err(StartError::Plugins)?;
+        let codecs = Arc::new(codecs);
         let fitter = WatchedFitter {
-            fitter: Engine::new(config, limits.clone())
+            fitter: Engine::new(config, limits.clone(), codecs.clone())
                 .map_err(StartError::System)?
                 .counted(metrics.clone()),
             metrics: metrics.clone(),
@@ -183,6 +193,11 @@ impl Server {
             },
             metrics: metrics.clone(),
         };
+        let mut edge = Edge::new(relay.clone(), config.identity(), config.bounds());
+        if let Some(tls) = &mm1_tls {
+            edge = edge.with_tls(tls.acceptor()?);
+        }
+        let edge = Arc::new(edge);
         let reloader = Arc::new(Reloader::new(
             config,
             logs,
@@ -193,6 +208,8 @@ impl Server {
                 mm4: peers.as_ref().and_then(|peers| peers.served.clone()),
                 admin: admin_tls.clone(),
             },
+            live(&relay, &edge),
+            codecs.clone(),
         ));
         let stopping = Arc::new(AtomicBool::new(false));
         let (stop, stopped) = channel(false);
@@ -201,10 +218,6 @@ impl Server {
             .enable_all()
             .build()
             .map_err(StartError::System)?;
-        let mut edge = Edge::new(relay.clone(), config.identity(), config.bounds());
-        if let Some(tls) = &mm1_tls {
-            edge = edge.with_tls(tls.acceptor()?);
-        }
         let listener = {
             let _inside = runtime.enter();
             tokio::net::TcpListener::from_std(listener).map_err(StartError::System)?
@@ -214,9 +227,11 @@ impl Server {
             ..limits
         };
         let queue = usize::try_from(config.adapt.queue.number()).unwrap_or(usize::MAX);
-        let adapter =
-            Adapter::new(queue, adapt_bytes, metrics.clone()).map_err(StartError::System)?;
+        let board = peers.as_ref().map(peers::Peers::board).unwrap_or_default();
+        let adapter = Adapter::new(queue, adapt_bytes, codecs.clone(), metrics.clone())
+            .map_err(StartError::System)?;
         let panel = Panel {
+            board: board.clone(),
             relay: relay.clone(),
             store: store.clone(),
             metrics: metrics.clone(),
@@ -239,8 +254,8 @@ impl Server {
                 };
                 let edge = Arc::new(peers.edge(&relay));
                 let served = runtime.spawn(mm4::serve(listener, edge, stopped.clone()));
-                let couriers =
-                    Couriers::start(&relay, &peers.identity, bell).map_err(StartError::System)?;
+                let couriers = Couriers::start(&relay, &peers.identity, &board, bell)
+                    .map_err(StartError::System)?;
                 (Some(served), Some(couriers))
             }
             _ => (None, None),
@@ -251,7 +266,7 @@ impl Server {
             .name("dispatcher".to_owned())
             .spawn(move || dispatch(&relay, &notifier, woken, &flag, &failures))
             .map_err(StartError::System)?;
-        let edge = runtime.spawn(mm1::serve(listener, Arc::new(edge), stopped));
+        let edge = runtime.spawn(mm1::serve(listener, edge, stopped));
         info!(%mm1, %admin, version = env!("CARGO_PKG_VERSION"), "started");
         Ok(Self {
             mm1,
@@ -382,6 +397,22 @@ impl Drop for Server {
     fn drop(&mut self) {
         self.shut_down();
     }
+}
+
+/// What of a configuration that is read again counts at once. The numbers that are ours and the
+/// size of messages do not: others hold copies of them.
+fn live(relay: &Arc<Relay>, edge: &Arc<Edge>) -> Box<reload::Apply> {
+    let (relay, edge) = (relay.clone(), edge.clone());
+    Box::new(move |config| {
+        edge.set_identity(config.identity());
+        relay.change_terms(|terms| {
+            *terms = Terms {
+                numbering: terms.numbering.clone(),
+                message_bytes: terms.message_bytes,
+                ..config.terms(terms.base_url.clone())
+            };
+        });
+    })
 }
 
 /// Opens the store. Gives it and how many bodies without a message were deleted.

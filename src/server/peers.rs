@@ -2,6 +2,7 @@
 
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::time::Duration;
 
 use tokio_rustls::TlsAcceptor;
 
@@ -9,8 +10,11 @@ use super::config::Config;
 use super::tls::{self, Served};
 use super::{StartError, TlsError};
 use crate::mm4::client::{Timeouts, Trust};
-use crate::mm4::{Bounds, Edge, Identity, Intake};
+use crate::mm4::{Board, Bounds, Edge, Identity, Intake, Resolver};
 use crate::relay::Relay;
+
+/// How long a name server may take.
+const NAME_SERVER: Duration = Duration::from_secs(3);
 
 /// The peers and what it takes to speak with them.
 pub(super) struct Peers {
@@ -43,6 +47,7 @@ impl Peers {
                 gate: Arc::new(gate),
                 trust,
                 timeouts: Timeouts::default(),
+                resolver: resolver(config),
             },
             bounds: mm4.bounds(&config.limits),
             served,
@@ -50,10 +55,26 @@ impl Peers {
         }))
     }
 
+    /// How they are doing.
+    pub(super) fn board(&self) -> Board {
+        Board::new(&self.identity.gate)
+    }
+
     /// The interface that listens to them.
     pub(super) fn edge(&self, relay: &Arc<Relay>) -> Edge {
         let intake = Intake::new(relay.clone(), self.identity.gate.clone());
         let host = self.identity.host.clone();
         Edge::new(Arc::new(intake), host, self.bounds, self.tls.clone())
+    }
+}
+
+/// Those name servers that the configuration says, or else those of the system.
+fn resolver(config: &Config) -> Resolver {
+    let servers = &config.mm4.name_servers;
+    if servers.is_empty() {
+        // Without the file, one on this machine is asked.
+        Resolver::of_system(&std::fs::read_to_string("/etc/resolv.conf").unwrap_or_default())
+    } else {
+        Resolver::new(servers.clone(), NAME_SERVER)
     }
 }

@@ -10,6 +10,7 @@ use tracing::{info, warn};
 use super::config::{Config, ConfigError, Tls};
 use super::logging::Logs;
 use super::metrics::Metrics;
+use super::plugins::Codecs;
 use super::tls::Served;
 use crate::relay::Surroundings;
 
@@ -23,6 +24,11 @@ const LIVE: &[&str] = &[
     "log.level",
     "log.numbers",
     "cdr.rotate_",
+    "delivery.",
+    "identity.",
+    "limits.recipients",
+    "mbox.",
+    "policy.",
 ];
 
 /// What reading the configuration again did.
@@ -50,7 +56,7 @@ pub struct Changed {
 /// Why the configuration was not read again.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum ReloadError {
-    /// The server was started without a file.
+    /// The server was started without a file, and without plugins.
     #[error("the server was started without a configuration file: there is nothing to read again")]
     NoFile,
     /// There is a mistake in it. What counted before still does.
@@ -68,7 +74,12 @@ pub(super) struct Reloader {
     metrics: Arc<Metrics>,
     clock: Arc<dyn Surroundings>,
     certificates: Certificates,
+    apply: Box<Apply>,
+    codecs: Arc<Codecs>,
 }
+
+/// Gives what can change while the server runs to those who work by it.
+pub(super) type Apply = dyn Fn(&Config) + Send + Sync;
 
 /// The certificates in use, by interface.
 #[derive(Debug, Clone, Default)]
@@ -85,6 +96,8 @@ impl Reloader {
         metrics: Arc<Metrics>,
         clock: Arc<dyn Surroundings>,
         certificates: Certificates,
+        apply: Box<Apply>,
+        codecs: Arc<Codecs>,
     ) -> Self {
         metrics.loaded_at(clock.now());
         Self {
@@ -95,6 +108,8 @@ impl Reloader {
             metrics,
             clock,
             certificates,
+            apply,
+            codecs,
         }
     }
 
@@ -134,7 +149,19 @@ impl Reloader {
 
     fn try_reload(&self) -> Result<Reloaded, ReloadError> {
         let path = self.started.source.path.as_ref();
-        let path = path.ok_or(ReloadError::NoFile)?;
+        let plugins = || {
+            let read = self.codecs.reload();
+            read.map_err(|error| ReloadError::Config(format!("plugins: {error}")))
+        };
+        let Some(path) = path else {
+            return match plugins()? {
+                true => Ok(Reloaded {
+                    changed: Vec::new(),
+                    needs_restart: Vec::new(),
+                }),
+                false => Err(ReloadError::NoFile),
+            };
+        };
         let config = Config::from_file(path).map_err(|ConfigError { place, message }| {
             let place = place.map_or(String::new(), |(line, column)| format!(":{line}:{column}"));
             ReloadError::Config(format!("{}{place}: {message}", path.display()))
@@ -150,7 +177,9 @@ impl Reloader {
         tls(&self.certificates.mm1, &config.mm1.tls)?;
         tls(&self.certificates.mm4, &config.mm4.tls())?;
         tls(&self.certificates.admin, &config.admin.tls)?;
+        plugins()?;
         self.logs.set(config.log);
+        (self.apply)(&config);
         let applied = |key: &str| self.applies(key);
         let changed = self
             .current()
@@ -231,6 +260,8 @@ mod tests {
                 metrics.clone(),
                 clock,
                 Certificates::default(),
+                Box::new(|_| ()),
+                Arc::default(),
             )
         }
     }
@@ -243,23 +274,20 @@ mod tests {
 
     #[test]
     fn what_changed_is_told_and_what_waits_for_a_restart() {
-        let file = File::new("changed", "[delivery]\nexpiry_hours = 5\n");
+        let file = File::new("changed", "[numbering]\ncountry = \"44\"\n");
         let metrics = Arc::new(Metrics::new());
         let reloader = file.reloader(&metrics);
-        file.write("[delivery]\nexpiry_hours = 6\n[cdr]\nrotate_minutes = 5\n");
+        file.write("[numbering]\ncountry = \"49\"\n[cdr]\nrotate_minutes = 5\n");
         let done = reloader.reload().unwrap();
         let keys: Vec<_> = done.changed.iter().map(|c| (&*c.key, c.applied)).collect();
         assert_eq!(
             keys,
-            [
-                ("cdr.rotate_minutes", true),
-                ("delivery.expiry_hours", false)
-            ]
+            [("cdr.rotate_minutes", true), ("numbering.country", false)]
         );
-        assert_eq!(done.needs_restart, ["delivery.expiry_hours"]);
+        assert_eq!(done.needs_restart, ["numbering.country"]);
         let again = reloader.reload().unwrap();
         assert!(again.changed.is_empty());
-        assert_eq!(again.needs_restart, ["delivery.expiry_hours"]);
+        assert_eq!(again.needs_restart, ["numbering.country"]);
         let line = "remold_configuration_reloads_total{result=\"loaded\"} 2";
         assert!(metrics.text().contains(line));
     }
@@ -296,6 +324,8 @@ mod tests {
             metrics,
             clock,
             Certificates::default(),
+            Box::new(|_| ()),
+            Arc::default(),
         );
         assert_eq!(reloader.reload(), Err(ReloadError::NoFile));
     }

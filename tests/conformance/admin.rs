@@ -73,7 +73,7 @@ fn ask(server: SocketAddr, method: &str, target: &str) -> Answer {
     ask_with(server, method, target, "", b"")
 }
 
-fn get(server: SocketAddr, target: &str) -> Value {
+pub(crate) fn get(server: SocketAddr, target: &str) -> Value {
     let answer = ask(server, "GET", target);
     assert_eq!(answer.status, 200, "{target}: {}", answer.text());
     assert_eq!(answer.header("x-content-type-options"), "nosniff");
@@ -407,6 +407,7 @@ fn records(folder: &Path) -> Vec<Value> {
 
 #[test]
 fn a_hangup_reads_the_configuration_again() {
+    const CAROL: &str = "+15550003333";
     let scratch = Scratch::new("admin-reload");
     let server = Server::start(&scratch.0, "");
     let path = scratch.0.join("remold.toml");
@@ -423,13 +424,24 @@ fn a_hangup_reads_the_configuration_again() {
     assert_eq!(hang_up(), "reloaded: nothing changed");
     std::fs::write(
         &path,
-        format!("{good}[cdr]\nrotate_minutes = 7\n[limits]\nrecipients = 3\n"),
+        format!(
+            "{good}[cdr]\nrotate_minutes = 7\n[limits]\nmessage_bytes = 4000000\n\
+             [policy]\nblocked = [\"{CAROL}\"]\n"
+        ),
     )
     .unwrap();
+    assert!(accepted(post(server.mm1, ALICE, &small("r1", &[CAROL]))).is_some());
     assert_eq!(
         hang_up(),
-        "reloaded: cdr.rotate_minutes, limits.recipients; needs a restart: limits.recipients"
+        "reloaded: cdr.rotate_minutes, limits.message_bytes, policy.blocked; \
+         needs a restart: limits.message_bytes"
     );
+    assert!(
+        accepted(post(server.mm1, ALICE, &small("r2", &[CAROL]))).is_none(),
+        "a list counts as soon as it is read"
+    );
+    let lists = get(server.admin, "/v1/lists");
+    assert_eq!(lists["blocked"], json!([CAROL]));
     std::fs::write(&path, format!("{good}[limits]\nrecipients = true\n")).unwrap();
     let refused = hang_up();
     assert!(refused.starts_with("not reloaded: "), "{refused}");

@@ -14,6 +14,7 @@
 mod adapt;
 mod admin;
 mod audio;
+mod batch;
 mod cli;
 mod cli_pdu;
 mod clip;
@@ -32,6 +33,8 @@ mod mm4;
 mod mmsc;
 mod mmsd;
 mod notify;
+#[cfg(feature = "plugins")]
+mod plugin;
 mod probe;
 mod profile;
 mod sim;

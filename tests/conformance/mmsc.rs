@@ -424,7 +424,7 @@ fn strangers_cannot_keep_honest_phones_waiting() {
     short.shutdown(std::net::Shutdown::Write).unwrap();
     assert!(answer(&mut short).is_none_or(|(status, _)| status == 400));
     let mut endless = begin("POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n");
-    let chunk = format!("1000\r\n{}\r\n", "x".repeat(0x1000));
+    let chunk = format!("10000\r\n{}\r\n", "x".repeat(0x10000));
     let written = (0..1_000).find(|_| endless.write_all(chunk.as_bytes()).is_err());
     let refused = answer(&mut endless).map(|(status, _)| status);
     assert!(
@@ -492,4 +492,30 @@ fn the_demonstration_leaves_pictures_before_and_after() {
         size.width.max(size.height)
     };
     assert!(picture("received") <= 160 && picture("sent") > 160);
+}
+
+#[test]
+fn a_message_over_the_limit_is_refused_in_the_words_of_the_standard() {
+    let scratch = Scratch::new("over-limit");
+    let server = Server::start(&scratch.0, "[limits]\nmessage_bytes = 2000");
+    for (version, status) in [(0x90, 0x87), (0x92, 0xE5)] {
+        let mut pdu = greeting("too-large", &[BOB]);
+        pdu.headers
+            .set(Field::MmsVersion, HeaderValue::Token(version));
+        let (code, body) = post(server.mm1, ALICE, &pdu).unwrap();
+        assert_eq!(code, 200);
+        let conf = read(body);
+        assert_eq!(conf.pdu_type, PduType::SendConf);
+        assert_eq!(conf.transaction_id(), Some("too-large"));
+        assert_eq!(conf.headers.token(Field::ResponseStatus), Some(status));
+        assert_eq!(conf.headers.token(Field::MmsVersion), Some(version));
+        let text = conf.headers.text(Field::ResponseText).unwrap();
+        assert!(text.contains("2000 octets"), "{text}");
+    }
+    // What is no PDU gets the words of HTTP.
+    let page = "<html>".repeat(1_000);
+    let head = format!("POST / HTTP/1.1\r\nContent-Length: {}\r\n", page.len());
+    let answer = exchange(server.mm1, &head, page.as_bytes());
+    assert_eq!(answer.unwrap().0, 413);
+    assert!(accepted(post(server.mm1, ALICE, &small("t1", &[BOB]))).is_some());
 }

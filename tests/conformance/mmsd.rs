@@ -6,11 +6,14 @@ use std::process::{Child, ChildStdin, Command, Stdio};
 use std::sync::mpsc::{Receiver, channel};
 use std::time::{Duration, Instant};
 
+use base64::Engine;
+use base64::prelude::BASE64_STANDARD as BASE64;
 use serde_json::{Value, json};
 
+use remold::mms::pdu::PduType;
 use remold::mms::{Field, HeaderValue, Time};
 
-use crate::mmsc::{ALICE, BOB, Scratch, Server, accepted, post, small};
+use crate::mmsc::{ALICE, BOB, Scratch, Server, accepted, post, read, small};
 use crate::support::fixture;
 
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -278,7 +281,11 @@ fn a_client_whose_message_is_over_the_limit_is_told_so() {
         println!("skipped: mmsd-tng makes no request on this machine");
         return;
     };
-    assert_eq!(answer["status"], 413, "{answer}");
+    assert_eq!(answer["status"], 200, "the refusal is a PDU: {answer}");
+    let refusal = answer["res"].as_str().unwrap();
+    let conf = read(BASE64.decode(refusal).unwrap().into());
+    assert_eq!(conf.pdu_type, PduType::SendConf);
+    assert_eq!(conf.headers.token(Field::ResponseStatus), Some(0xE5));
     let small = accepted(post(server.mm1, ALICE, &small("s1", &[BOB])));
     assert!(small.is_some(), "what fits goes through");
 }

@@ -17,7 +17,7 @@ use super::notice::{Affected, Cause, compose};
 use super::policy::Policy;
 use super::report::{Gate, Reason, SmilOutcome, Verdict};
 use crate::limits::Limits;
-use crate::media::{MediaInfo, MediaKind, Registry};
+use crate::media::{Format, MediaInfo, MediaKind, Registry};
 use crate::mms::{Field, Message};
 use crate::profile::Capabilities;
 
@@ -78,6 +78,8 @@ pub fn plan(message: &Message, size_in: u64, context: Context<'_>) -> Plan {
 /// later one of these leaves less of it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Setback {
+    /// Every codec that writes pictures of these formats failed: make it another.
+    Otherwise(Vec<Format>, Reason),
     /// The whole of it does not fit: cut it.
     Cut,
     /// Not even a part of it fits: show a still picture.
@@ -94,7 +96,7 @@ pub(super) fn plan_without(
     context: Context<'_>,
     setbacks: &BTreeMap<usize, Setback>,
 ) -> Plan {
-    let inspected = inspect(message, context.limits);
+    let inspected = inspect(message, context.registry, context.limits);
     let limit = context
         .caps
         .max_message_size
@@ -130,7 +132,19 @@ pub(super) fn plan_without(
             .push("the device takes no multimedia messages: send a link".to_owned());
     }
     for (slot, part) in plan.parts.iter_mut().zip(&inspected) {
-        let (fate, reasons) = fate::decide(part, &context);
+        let (fate, reasons) = match setbacks.get(&part.index) {
+            Some(Setback::Otherwise(formats, _)) => {
+                let registry = &context.registry.not_writing(formats);
+                fate::decide(
+                    part,
+                    &Context {
+                        registry,
+                        ..context
+                    },
+                )
+            }
+            _ => fate::decide(part, &context),
+        };
         (slot.fate, slot.reasons) = (fate, reasons);
         if let Some(setback) = setbacks.get(&part.index) {
             set_back(slot, setback);
@@ -161,6 +175,7 @@ fn set_back(slot: &mut PartPlan, setback: &Setback) {
             *fate = Fate::Drop(*cause);
             slot.reasons.push(reason.clone());
         }
+        (Setback::Otherwise(_, reason), _) => slot.reasons.push(reason.clone()),
         (Setback::Cut, Fate::Clip(job)) => job.target.may_cut = job.may_cut,
         (Setback::Still(reason), Fate::Clip(job)) => {
             slot.reasons.push(reason.clone());

@@ -11,7 +11,7 @@ use crate::cli::{CliError, Exit, io, progress};
 use crate::dimensions::Dimensions;
 use crate::limits::Limits;
 use crate::media::image::{Converted, ImageTarget, Source, convert};
-use crate::media::{Cancel, Format, MediaError, MediaInfo, MediaKind, Registry, clip, mime, probe};
+use crate::media::{Cancel, Format, MediaError, MediaInfo, MediaKind, Registry, clip, mime};
 
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
@@ -96,16 +96,16 @@ pub(super) fn run(args: &Args) -> Result<Exit, CliError> {
 }
 
 fn run_with(args: &Args, limits: &Limits) -> Result<Exit, CliError> {
-    let format = wanted(args)?;
     let data = io::read_input(&args.input, limits.media_bytes)?;
     let name = io::shown(&args.input);
-    let info = probe(&data, limits).map_err(|error| {
+    let registry = args.codecs.registry()?;
+    let format = wanted(args)?;
+    let info = registry.probe(&data, limits).map_err(|error| {
         let message = format!("{}: {}", error.format.name(), error.what);
         CliError::new(Exit::Undecodable, message)
             .in_file(name.clone())
             .at(error.offset)
     })?;
-    let registry = args.codecs.registry()?;
     convertible(&info, format, &registry).map_err(|error| error.in_file(name.clone()))?;
     options_apply(args, format)?;
     let bar = progress::for_octets(data.len());
@@ -168,7 +168,13 @@ fn picture(
     let report = report(args, data, info, &converted);
     let warnings = match converted {
         Converted::Kept => Vec::new(),
-        Converted::Made { warnings, .. } => warnings,
+        Converted::Made {
+            encoded,
+            mut warnings,
+        } => {
+            warnings.extend(encoded.warnings);
+            warnings
+        }
     };
     Ok(Outcome {
         bytes,

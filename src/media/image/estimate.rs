@@ -41,7 +41,7 @@ pub fn estimate(info: &MediaInfo, target: &ImageTarget) -> Vec<Point> {
     };
     let size = target.max_box.map_or(shown, |limit| fit_box(shown, limit));
     let mut points: Vec<Point> = match target.format {
-        Format::Gif | Format::Png => lossless_points(info, target, size),
+        Format::Gif | Format::Png | Format::Webp => lossless_points(info, target, size),
         Format::Wbmp => sizes(size)
             .map(|(side, size)| point(wbmp::file_size(size), side, size, 100))
             .collect(),
@@ -108,9 +108,9 @@ fn lossless_points(info: &MediaInfo, target: &ImageTarget, size: Dimensions) -> 
     // Few colours mean drawings, whose rows compress; the rest is taken for photographs.
     let drawn = info.palette.is_some() && info.format != Format::Gif;
     let per_pixel = match (target.format, drawn) {
-        (Format::Png, true) => 0.18,
-        (Format::Png, false) if info.grey => 0.5,
-        (Format::Png, false) => 1.45,
+        (Format::Png | Format::Webp, true) => 0.18,
+        (Format::Png | Format::Webp, false) if info.grey => 0.5,
+        (Format::Png | Format::Webp, false) => 1.45,
         (_, true) => 0.22,
         (_, false) => 0.62,
     };

@@ -8,13 +8,16 @@ mod convert;
 mod decode;
 mod estimate;
 mod gif;
+mod heif;
 mod jpeg;
 mod palette;
 mod png;
+mod shared;
 mod source;
 mod target;
 mod transform;
 mod wbmp;
+mod webp;
 
 use std::sync::Arc;
 
@@ -22,6 +25,7 @@ pub use convert::{Converted, acceptable, convert};
 pub use estimate::{Point, estimate};
 #[doc(hidden)]
 pub use jpeg::narrowly;
+pub use shared::Shared;
 pub use source::{CEILING_QUALITY, DEFAULT_QUALITY, Source};
 pub use target::{Encoded, ImageTarget};
 pub use transform::fit_box;
@@ -34,6 +38,8 @@ pub(super) fn decoders() -> Vec<Arc<dyn ImageDecoder>> {
         Arc::new(jpeg::JpegDecoder),
         Arc::new(decode::ImageCrate),
         Arc::new(gif::GifDecoder),
+        Arc::new(heif::Heif::heic()),
+        Arc::new(heif::Heif::avif()),
         Arc::new(wbmp::WbmpDecoder),
     ]
 }
@@ -45,5 +51,6 @@ pub(super) fn encoders() -> Vec<Arc<dyn ImageEncoder>> {
         Arc::new(png::PngEncoder),
         Arc::new(gif::GifEncoder),
         Arc::new(wbmp::WbmpEncoder),
+        Arc::new(webp::WebpEncoder),
     ]
 }

@@ -1,5 +1,6 @@
 //! Palettes: exact where the colours are few, else the best few by median cut.
 
+use std::borrow::Borrow;
 use std::collections::HashMap;
 
 use crate::media::error::MediaError;
@@ -30,7 +31,12 @@ pub(super) struct IndexOptions {
 }
 
 /// Indexes frames. Alpha below one half is transparent, above it opaque.
-pub(super) fn index_frames(frames: &[Frame], options: IndexOptions) -> Result<Indexed, MediaError> {
+pub(super) fn index_frames<F: Borrow<Frame>>(
+    frames: &[F],
+    options: IndexOptions,
+) -> Result<Indexed, MediaError> {
+    let frames: Vec<&Frame> = frames.iter().map(Borrow::borrow).collect();
+    let frames = frames.as_slice();
     let entries = usize::from(options.entries.clamp(2, 256));
     let see_through = options.transparent || frames.iter().any(|frame| has_holes(&frame.picture));
     let room = entries.saturating_sub(usize::from(see_through)).max(1);
@@ -45,7 +51,7 @@ pub(super) fn index_frames(frames: &[Frame], options: IndexOptions) -> Result<In
     } else {
         None
     };
-    let mut nearest = Nearest::new(&colours);
+    let mut nearest = Nearest::new(&colours, exact);
     let strength = if options.dither && !exact {
         dither_strength(colours.len())
     } else {
@@ -97,35 +103,49 @@ fn has_holes(picture: &Picture) -> bool {
     picture.layout() == Layout::Rgba8 && picture.pixels().any(|pixel| rgba(pixel)[3] < 128)
 }
 
-fn opaque(frames: &[Frame]) -> impl Iterator<Item = [u8; 3]> {
-    frames
-        .iter()
-        .flat_map(|frame| frame.picture.pixels())
-        .map(rgba)
-        .filter(|&[_, _, _, alpha]| alpha >= 128)
-        .map(|[red, green, blue, _]| [red, green, blue])
+/// Calls `see` with the colour of every opaque pixel, one loop for each layout, until it says no.
+fn opaque(picture: &Picture, mut see: impl FnMut([u8; 3]) -> bool) -> bool {
+    match picture.layout() {
+        Layout::Grey8 => picture.data().iter().all(|&grey| see([grey; 3])),
+        Layout::Rgb8 => picture
+            .data()
+            .as_chunks::<3>()
+            .0
+            .iter()
+            .all(|&rgb| see(rgb)),
+        Layout::Rgba8 => {
+            let (pixels, _) = picture.data().as_chunks::<4>();
+            pixels
+                .iter()
+                .all(|&[red, green, blue, alpha]| alpha < 128 || see([red, green, blue]))
+        }
+    }
 }
 
 /// Whether all frames together have no more colours than a palette holds.
 pub(super) fn has_few_colours(frames: &[Frame]) -> bool {
-    few_colours(frames, 255).is_some()
+    few_colours(&frames.iter().collect::<Vec<_>>(), 255).is_some()
 }
 
-fn few_colours(frames: &[Frame], most: usize) -> Option<Vec<[u8; 3]>> {
+fn few_colours(frames: &[&Frame], most: usize) -> Option<Vec<[u8; 3]>> {
     let mut seen: HashMap<[u8; 3], ()> = HashMap::new();
     let mut colours = Vec::new();
     let mut last = None;
-    for colour in opaque(frames) {
+    let mut few = |colour| {
         if last == Some(colour) {
-            continue;
+            return true;
         }
         last = Some(colour);
         if seen.insert(colour, ()).is_none() {
             if colours.len() == most {
-                return None;
+                return false;
             }
             colours.push(colour);
         }
+        true
+    };
+    if !frames.iter().all(|frame| opaque(&frame.picture, &mut few)) {
+        return None;
     }
     if colours.is_empty() {
         colours.push([255, 255, 255]);
@@ -156,17 +176,23 @@ impl Bin {
     }
 }
 
+/// How often the colours are moved to where the pixels are.
+const ROUNDS: u32 = 3;
+
 /// Splits the colours into boxes, always the one of the largest spread, and takes their means.
-fn median_cut(frames: &[Frame], most: usize) -> Vec<[u8; 3]> {
+fn median_cut(frames: &[&Frame], most: usize) -> Vec<[u8; 3]> {
     let mut grid = vec![Bin::default(); 1 << 15];
-    for colour in opaque(frames) {
-        let [red, green, blue] = colour.map(|channel| usize::from(channel >> 3));
-        if let Some(bin) = grid.get_mut(red << 10 | green << 5 | blue) {
-            bin.count += 1;
-            for (sum, channel) in bin.sums.iter_mut().zip(colour) {
-                *sum += u64::from(channel);
+    for frame in frames {
+        opaque(&frame.picture, |colour| {
+            let [red, green, blue] = colour.map(|channel| usize::from(channel >> 3));
+            if let Some(bin) = grid.get_mut(red << 10 | green << 5 | blue) {
+                bin.count += 1;
+                for (sum, channel) in bin.sums.iter_mut().zip(colour) {
+                    *sum += u64::from(channel);
+                }
             }
-        }
+            true
+        });
     }
     let bins: Vec<Bin> = grid.into_iter().filter(|bin| bin.count > 0).collect();
     let mut boxes = vec![ColourBox::new(bins.clone())];
@@ -185,7 +211,7 @@ fn median_cut(frames: &[Frame], most: usize) -> Vec<[u8; 3]> {
         boxes.push(right);
     }
     let means = boxes.iter().map(|one| one.total.mean()).collect();
-    refine(&bins, means)
+    (0..ROUNDS).fold(means, |colours, _| refine(&bins, colours))
 }
 
 struct ColourBox {
@@ -241,8 +267,9 @@ impl ColourBox {
 /// Moves each colour to the mean of the bins it is nearest to.
 fn refine(bins: &[Bin], mut colours: Vec<[u8; 3]>) -> Vec<[u8; 3]> {
     let mut totals = vec![Bin::default(); colours.len()];
+    let search = Colours::new(&colours);
     for bin in bins {
-        if let Some(total) = totals.get_mut(closest(&colours, bin.mean())) {
+        if let Some(total) = totals.get_mut(search.closest(bin.mean())) {
             total.add(bin);
         }
     }
@@ -254,54 +281,87 @@ fn refine(bins: &[Bin], mut colours: Vec<[u8; 3]>) -> Vec<[u8; 3]> {
     colours
 }
 
-/// Index of the colour nearest to `wanted`, green weighing most; the first of equals.
-fn closest(colours: &[[u8; 3]], wanted: [u8; 3]) -> usize {
-    let distance = |colour: &[u8; 3]| {
-        let weights = [2_u32, 4, 1];
-        colour
-            .iter()
-            .zip(wanted)
-            .zip(weights)
-            .map(|((&a, b), weight)| {
-                let apart = u32::from(a.abs_diff(b));
-                apart * apart * weight
-            })
-            .sum::<u32>()
-    };
-    colours
-        .iter()
-        .enumerate()
-        .min_by_key(|(_, colour)| distance(colour))
-        .map_or(0, |(at, _)| at)
+/// Colours to look for the nearest in, each channel by itself, so that many are compared at once.
+struct Colours {
+    channels: [Vec<i32>; 3],
 }
 
-/// Maps colours to the nearest entry: exactly where the palette has the colour, else by a table
-/// of 6 bits a channel that is filled as it is asked.
+impl Colours {
+    fn new(colours: &[[u8; 3]]) -> Self {
+        let channel = |at: usize| {
+            let of = |colour: &[u8; 3]| i32::from(colour.get(at).copied().unwrap_or(0));
+            colours.iter().map(of).collect()
+        };
+        Self {
+            channels: [0, 1, 2].map(channel),
+        }
+    }
+
+    /// Index of the colour nearest to `wanted`, green weighing most; the first of equals.
+    fn closest(&self, wanted: [u8; 3]) -> usize {
+        let [red, green, blue] = wanted.map(i32::from);
+        let [reds, greens, blues] = &self.channels;
+        let mut best = i32::MAX;
+        // The distance with the index below it: at most 7 · 255² · 256 and so within 31 bits.
+        for (((&r, &g), &b), at) in reds.iter().zip(greens).zip(blues).zip(0..=255) {
+            let (r, g, b) = (r - red, g - green, b - blue);
+            best = best.min((2 * r * r + 4 * g * g + b * b) << 8 | at);
+        }
+        usize::try_from(best & 0xFF).unwrap_or(0)
+    }
+}
+
+/// Maps colours to the nearest entry by a table of 6 bits a channel that is filled as it is asked.
+/// Where the palette has the very colour, as it has all of a picture of few, it is found.
 struct Nearest<'a> {
     colours: &'a [[u8; 3]],
-    exact: HashMap<[u8; 3], u8>,
-    table: Vec<Option<u8>>,
+    search: Colours,
+    exact: Option<HashMap<[u8; 3], u8>>,
+    table: Vec<u16>,
 }
 
+/// A cell of the table that was not asked for yet.
+const UNKNOWN: u16 = u16::MAX;
+
 impl<'a> Nearest<'a> {
-    fn new(colours: &'a [[u8; 3]]) -> Self {
-        let exact = colours
-            .iter()
-            .zip(0..=255)
-            .map(|(&colour, at)| (colour, at))
-            .rev()
-            .collect();
+    fn new(colours: &'a [[u8; 3]], exact: bool) -> Self {
+        let all = || {
+            let entries = colours.iter().zip(0..=255).rev();
+            entries.map(|(&colour, at)| (colour, at)).collect()
+        };
         Self {
             colours,
-            exact,
-            table: vec![None; 1 << 18],
+            search: Colours::new(colours),
+            exact: exact.then(all),
+            table: vec![UNKNOWN; 1 << 18],
         }
     }
 
     fn map(&mut self, picture: &Picture, transparent: Option<u8>, strength: i32) -> Vec<u8> {
-        let mut indices = Vec::with_capacity(picture.data().len() / picture.layout().channels());
+        if strength > 0 {
+            return self.dithered(picture, transparent, strength);
+        }
+        let data = picture.data();
+        match picture.layout() {
+            Layout::Grey8 => data.iter().map(|&grey| self.index([grey; 3])).collect(),
+            Layout::Rgb8 => {
+                let (pixels, _) = data.as_chunks::<3>();
+                pixels.iter().map(|&colour| self.index(colour)).collect()
+            }
+            Layout::Rgba8 => {
+                let (pixels, _) = data.as_chunks::<4>();
+                let index = |&[red, green, blue, alpha]: &[u8; 4]| match transparent {
+                    Some(transparent) if alpha < 128 => transparent,
+                    _ => self.index([red, green, blue]),
+                };
+                pixels.iter().map(index).collect()
+            }
+        }
+    }
+
+    fn dithered(&mut self, picture: &Picture, transparent: Option<u8>, strength: i32) -> Vec<u8> {
         let channels = picture.layout().channels();
-        let mut last = None;
+        let mut indices = Vec::with_capacity(picture.data().len() / channels);
         for (row, y) in picture.rows().zip(0..) {
             for (pixel, x) in row.chunks_exact(channels).zip(0..) {
                 let [red, green, blue, alpha] = rgba(pixel);
@@ -309,39 +369,40 @@ impl<'a> Nearest<'a> {
                     indices.push(transparent);
                     continue;
                 }
-                let mut colour = [red, green, blue];
-                if strength > 0 {
-                    let offset = bayer(x, y) * strength / 64;
-                    colour = colour.map(|channel| {
-                        u8::try_from((i32::from(channel) + offset).clamp(0, 255)).unwrap_or(255)
-                    });
-                }
-                let at = match last {
-                    Some((seen, at)) if seen == colour => at,
-                    _ => self.index(colour),
-                };
-                last = Some((colour, at));
-                indices.push(at);
+                let offset = bayer(x, y) * strength / 64;
+                indices.push(self.index([red, green, blue].map(|channel| {
+                    u8::try_from((i32::from(channel) + offset).clamp(0, 255)).unwrap_or(255)
+                })));
             }
         }
         indices
     }
 
     fn index(&mut self, colour: [u8; 3]) -> u8 {
-        if let Some(&at) = self.exact.get(&colour) {
-            return at;
-        }
         let [red, green, blue] = colour.map(|channel| usize::from(channel >> 2));
         let cell = red << 12 | green << 6 | blue;
-        if let Some(Some(at)) = self.table.get(cell) {
-            return *at;
+        let known = self.table.get(cell).copied().unwrap_or(UNKNOWN);
+        if let Ok(at) = u8::try_from(known)
+            && (self.exact.is_none() || self.colours.get(usize::from(at)) == Some(&colour))
+        {
+            return at;
+        }
+        if let Some(exact) = &self.exact
+            && let Some(&at) = exact.get(&colour)
+        {
+            self.learn(cell, at);
+            return at;
         }
         let centre = colour.map(|channel| channel & 0xFC | 2);
-        let at = u8::try_from(closest(self.colours, centre)).unwrap_or(0);
-        if let Some(entry) = self.table.get_mut(cell) {
-            *entry = Some(at);
-        }
+        let at = u8::try_from(self.search.closest(centre)).unwrap_or(0);
+        self.learn(cell, at);
         at
+    }
+
+    fn learn(&mut self, cell: usize, at: u8) {
+        if let Some(entry) = self.table.get_mut(cell) {
+            *entry = at.into();
+        }
     }
 }
 

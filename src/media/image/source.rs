@@ -1,5 +1,6 @@
 //! A decoded picture, ready to be encoded as often as needed.
 
+use std::borrow::Cow;
 use std::sync::OnceLock;
 
 use bytes::Bytes;
@@ -8,12 +9,15 @@ use super::colour::ToSrgb;
 use super::estimate::expected_octets;
 use super::jpeg;
 use super::palette::has_few_colours;
+use super::shared::{Frames, Shared};
 use super::target::{Encoded, ImageTarget};
-use super::transform::{fit_box, flatten, resize, resized, simplify, turned, upright};
+use super::transform::{fit_box, flatten, resized, simplify, turned, upright};
 use crate::dimensions::Dimensions;
 use crate::limits::Limits;
 use crate::media::cancel::Cancel;
-use crate::media::codec::{DecodeOptions, ImageEncoder, ImageSettings};
+use crate::media::codec::{
+    DecodeOptions, Fitted, Fitting, ImageDecoder, ImageEncoder, ImageSettings,
+};
 use crate::media::error::MediaError;
 use crate::media::fit::{self, Attempt};
 use crate::media::guard;
@@ -38,6 +42,8 @@ pub struct Source {
     original: Dimensions,
     registry: Registry,
     warnings: Vec<String>,
+    /// Codecs that failed before one read it.
+    failures: Vec<String>,
 }
 
 /// How the pixels are held.
@@ -64,7 +70,7 @@ impl Source {
         shrink_to: Option<Dimensions>,
     ) -> Result<Self, MediaError> {
         let options = options(format, limits, cancel, true);
-        Self::read(data, registry, options, shrink_to, Chroma::Full)
+        Self::read(data, registry, options, Want::pixels(shrink_to))
     }
 
     /// As [`open`](Self::open), of what `target` needs: as many frames as it may have, no larger
@@ -81,12 +87,8 @@ impl Source {
         cancel: &Cancel,
         target: &ImageTarget,
     ) -> Result<Self, MediaError> {
-        let moving = target.animation
-            && registry
-                .image_encoder(target.format)
-                .is_some_and(|encoder| encoder.animation());
-        let options = options(format, limits, cancel, moving);
-        Self::read(data, registry, options, target.max_box, colour_for(target))
+        let options = options(format, limits, cancel, moves(registry, target));
+        Self::read(data, registry, options, Want::of(target))
     }
 
     /// As [`open`](Self::open), of the first frame alone.
@@ -103,7 +105,28 @@ impl Source {
         shrink_to: Option<Dimensions>,
     ) -> Result<Self, MediaError> {
         let options = options(format, limits, cancel, false);
-        Self::read(data, registry, options, shrink_to, Chroma::Full)
+        Self::read(data, registry, options, Want::pixels(shrink_to))
+    }
+
+    /// As [`open_for`](Self::open_for), of the part with index `part` of a message whose pictures
+    /// several devices share.
+    ///
+    /// # Errors
+    ///
+    /// As [`open`](Self::open).
+    pub fn open_shared(
+        data: &Bytes,
+        format: Format,
+        (registry, limits, cancel): (&Registry, &Limits, &Cancel),
+        target: &ImageTarget,
+        shared: (&Shared, usize),
+    ) -> Result<Self, MediaError> {
+        let options = options(format, limits, cancel, moves(registry, target));
+        let want = Want {
+            shared: Some(shared),
+            ..Want::of(target)
+        };
+        Self::read(data, registry, options, want)
     }
 
     /// A picture that is in memory already, upright and sRGB.
@@ -117,6 +140,7 @@ impl Source {
             original: size,
             registry: registry.clone(),
             warnings: Vec::new(),
+            failures: Vec::new(),
         }
     }
 
@@ -124,22 +148,46 @@ impl Source {
         data: &Bytes,
         registry: &Registry,
         mut options: DecodeOptions,
-        shrink_to: Option<Dimensions>,
-        chroma: Chroma,
+        want: Want<'_>,
+    ) -> Result<Self, MediaError> {
+        options.at_least = want.shrink_to;
+        let mut failures = Vec::new();
+        let mut last = MediaError::unsupported(format!("reading {}", options.format.name()));
+        for decoder in registry.image_decoders(options.format) {
+            match Self::read_by(decoder.as_ref(), data, registry, &options, want) {
+                Ok(mut source) => {
+                    source.failures = failures;
+                    return Ok(source);
+                }
+                // The next one may be sound.
+                Err(error) if error.blames_codec() => {
+                    failures.push(error.to_string());
+                    last = error;
+                }
+                Err(error) => return Err(error),
+            }
+        }
+        Err(last)
+    }
+
+    fn read_by(
+        decoder: &dyn ImageDecoder,
+        data: &Bytes,
+        registry: &Registry,
+        options: &DecodeOptions,
+        want: Want<'_>,
     ) -> Result<Self, MediaError> {
         let format = options.format;
-        let decoder = registry
-            .image_decoder(format)
-            .ok_or_else(|| MediaError::unsupported(format!("reading {format:?}")))?;
-        options.at_least = shrink_to;
-        let mut image = guard::open_image(decoder.as_ref(), data, &options)?;
+        let mut image = guard::open_image(decoder, data, options)?;
         let header = image.header().clone();
         let original = turned(header.size, header.orientation);
-        let size = shrink_to.map_or(original, |limit| fit_box(original, limit));
+        let size = want
+            .shrink_to
+            .map_or(original, |limit| fit_box(original, limit));
         let stored = turned(size, header.orientation);
         let (to_srgb, warning) = ToSrgb::read(header.icc.as_deref());
         let mut warnings: Vec<String> = warning.into_iter().collect();
-        if let Some(planes) = image.next_planes(stored, chroma)? {
+        if let Some(planes) = image.next_planes(stored, want.chroma)? {
             let planes = in_srgb(planes, &to_srgb)?;
             warnings.extend_from_slice(image.warnings());
             return Ok(Self {
@@ -152,23 +200,39 @@ impl Source {
                 original,
                 registry: registry.clone(),
                 warnings,
+                failures: Vec::new(),
             });
         }
         let mut frames = Vec::new();
         let mut held = 0_u64;
-        while let Some(frame) = image.next_frame()? {
-            let small = resize(frame.picture, stored)?;
+        let mut image = match want.shared {
+            Some((shared, part)) => shared.frames(part, options.animation, image),
+            None => Frames::alone(image),
+        };
+        let shape = |frame: Cow<'_, Frame>| {
+            let delay_ms = frame.delay_ms;
+            let small = if frame.picture.size() == stored {
+                frame.into_owned().picture
+            } else {
+                resized(&frame.picture, stored)?
+            };
             let picture = simplify(upright(to_srgb.apply(small)?, header.orientation)?)?;
+            Ok(Frame { picture, delay_ms })
+        };
+        loop {
+            let Some(frame) = image.next(shape)? else {
+                image.complete();
+                break;
+            };
+            let picture = &frame.picture;
             held = held.saturating_add(u64::try_from(picture.data().len()).unwrap_or(u64::MAX));
             if held > options.limits.decode_bytes && !frames.is_empty() {
                 warnings.push(format!("animation cut after {} frames", frames.len()));
                 break;
             }
-            frames.push(Frame {
-                picture,
-                delay_ms: frame.delay_ms,
-            });
+            frames.push(frame);
             if !options.animation {
+                image.complete();
                 break;
             }
         }
@@ -183,6 +247,7 @@ impl Source {
             original,
             registry: registry.clone(),
             warnings,
+            failures: Vec::new(),
         })
     }
 
@@ -254,15 +319,41 @@ impl Source {
     /// where the registry writes no such format, [`MediaError::Cancelled`], or what the encoder
     /// says.
     pub fn encode(&self, target: &ImageTarget, cancel: &Cancel) -> Result<Encoded, MediaError> {
-        let encoder = self
-            .registry
-            .image_encoder(target.format)
-            .ok_or_else(|| MediaError::unsupported(format!("writing {:?}", target.format)))?;
+        let mut failures = self.failures.clone();
+        let mut last = MediaError::unsupported(format!("writing {}", target.format.name()));
+        for encoder in self.registry.image_encoders(target.format) {
+            match self.encode_by(encoder.as_ref(), target, cancel) {
+                Ok(encoded) => {
+                    return Ok(Encoded {
+                        warnings: failures,
+                        ..encoded
+                    });
+                }
+                // The next one may be sound.
+                Err(error) if error.blames_codec() => {
+                    failures.push(error.to_string());
+                    last = error;
+                }
+                Err(error) => return Err(error),
+            }
+        }
+        Err(last)
+    }
+
+    fn encode_by(
+        &self,
+        encoder: &dyn ImageEncoder,
+        target: &ImageTarget,
+        cancel: &Cancel,
+    ) -> Result<Encoded, MediaError> {
         let size = target
             .max_box
             .map_or(self.size, |limit| fit_box(self.size, limit));
+        let size = encoder
+            .max_size()
+            .map_or(size, |limit| fit_box(size, limit));
         if target.format == Format::Jpeg
-            && let Some(encoded) = self.fit_planes(target, size, encoder.as_ref(), cancel)?
+            && let Some(encoded) = self.fit_planes(target, size, encoder, cancel)?
         {
             return Ok(encoded);
         }
@@ -275,7 +366,7 @@ impl Source {
                 frames.get(..1).unwrap_or(frames)
             },
             plays: self.plays,
-            encoder: encoder.as_ref(),
+            encoder,
             cancel,
             max_bytes: target.max_bytes,
             ready: None,
@@ -284,7 +375,22 @@ impl Source {
             .bits_per_pixel
             .filter(|&bits| bits <= 8)
             .map(|bits| 1_u16 << bits.max(1));
-        let has_quality = !matches!(target.format, Format::Gif | Format::Png | Format::Wbmp);
+        if let (true, Some(max_bytes)) = (press.frames.len() > 1, target.max_bytes) {
+            let fitting = Fitting {
+                size,
+                max_bytes,
+                colours,
+                plays: self.plays,
+            };
+            let searched = || encoder.fit(press.frames, &fitting, cancel).transpose();
+            if let Some(fitted) = guard::caught(encoder.name(), searched)? {
+                return Ok(by_itself(fitted, target));
+            }
+        }
+        let has_quality = !matches!(
+            target.format,
+            Format::Gif | Format::Png | Format::Wbmp | Format::Webp
+        );
         let start = Attempt {
             size,
             quality: ceiling(target),
@@ -298,12 +404,12 @@ impl Source {
             Some(budget) => {
                 let strategy = match target.format {
                     Format::Wbmp => fit::Strategy::Size(super::wbmp::file_size),
-                    Format::Gif | Format::Png => fit::Strategy::Palette {
+                    Format::Gif | Format::Png | Format::Webp => fit::Strategy::Palette {
                         frames: press.frames.len(),
-                        first_step: if target.format == Format::Png {
-                            0.33
-                        } else {
+                        first_step: if target.format == Format::Gif {
                             0.95
+                        } else {
+                            0.33
                         },
                         drawn: size == self.size && has_few_colours(press.frames),
                     },
@@ -324,6 +430,7 @@ impl Source {
             frames: u32::try_from(frames).unwrap_or(u32::MAX),
             quality: has_quality.then_some(found.attempt.quality),
             encodes: found.encodes,
+            warnings: Vec::new(),
         })
     }
 
@@ -357,15 +464,56 @@ impl Source {
         let fitted = guard::caught(encoder.name(), || {
             encoder.fit_planes(planes, size, &settings, cancel)
         })?;
-        Ok(fitted.map(|fitted| Encoded {
-            bytes: fitted.bytes,
-            format: target.format,
-            size: fitted.size,
-            frames: 1,
-            quality: Some(fitted.quality),
-            encodes: fitted.encodes,
-        }))
+        Ok(fitted.map(|fitted| by_itself(fitted, target)))
     }
+}
+
+/// What an encoder fitted by itself.
+fn by_itself(fitted: Fitted, target: &ImageTarget) -> Encoded {
+    Encoded {
+        bytes: fitted.bytes,
+        format: target.format,
+        size: fitted.size,
+        frames: u32::try_from(fitted.frames).unwrap_or(u32::MAX),
+        quality: fitted.quality,
+        encodes: fitted.encodes,
+        warnings: Vec::new(),
+    }
+}
+
+/// What is needed of a picture.
+#[derive(Clone, Copy)]
+struct Want<'a> {
+    shrink_to: Option<Dimensions>,
+    chroma: Chroma,
+    /// Where what is decoded is kept for other devices, and the part that it is of.
+    shared: Option<(&'a Shared, usize)>,
+}
+
+impl Want<'_> {
+    fn pixels(shrink_to: Option<Dimensions>) -> Self {
+        Self {
+            shrink_to,
+            chroma: Chroma::Full,
+            shared: None,
+        }
+    }
+
+    fn of(target: &ImageTarget) -> Self {
+        Self {
+            shrink_to: target.max_box,
+            chroma: colour_for(target),
+            shared: None,
+        }
+    }
+}
+
+/// Whether `target` may have more than one frame.
+fn moves(registry: &Registry, target: &ImageTarget) -> bool {
+    target.animation
+        && registry
+            .image_encoder(target.format)
+            .is_some_and(|encoder| encoder.animation())
 }
 
 /// The best quality that is looked for.

@@ -52,4 +52,6 @@ pub struct Encoded {
     pub quality: Option<u8>,
     /// How many times the encoder ran to find it.
     pub encodes: u32,
+    /// Codecs that failed before one did it, with what they did.
+    pub warnings: Vec<String>,
 }

@@ -50,14 +50,6 @@ pub(super) const fn turned(size: Dimensions, orientation: u8) -> Dimensions {
 }
 
 /// Scales with Lanczos3 in gamma space, alpha multiplied in meanwhile.
-pub(super) fn resize(picture: Picture, to: Dimensions) -> Result<Picture, MediaError> {
-    if picture.size() == to {
-        return Ok(picture);
-    }
-    resized(&picture, to)
-}
-
-/// As [`resize`], of a borrowed picture.
 pub(super) fn resized(picture: &Picture, to: Dimensions) -> Result<Picture, MediaError> {
     let kind = match picture.layout() {
         Layout::Grey8 => fir::PixelType::U8,
@@ -133,22 +125,27 @@ pub(super) fn flatten(picture: &Picture) -> Result<Picture, MediaError> {
 pub(super) fn simplify(picture: Picture) -> Result<Picture, MediaError> {
     let size = picture.size();
     let picture = if picture.layout() == Layout::Rgba8
-        && picture.pixels().all(|pixel| pixel.last() == Some(&255))
+        && picture
+            .data()
+            .as_chunks()
+            .0
+            .iter()
+            .all(|&[.., alpha]: &[u8; 4]| alpha == 255)
     {
-        let mut data = Vec::with_capacity(octets(size, Layout::Rgb8).unwrap_or(0));
-        for pixel in picture.pixels() {
-            data.extend(pixel.iter().take(3));
+        let mut data = vec![0; octets(size, Layout::Rgb8).unwrap_or(0)];
+        let (pixels, _) = picture.data().as_chunks();
+        let (opaque, _) = data.as_chunks_mut();
+        for (opaque, &[red, green, blue, _]) in opaque.iter_mut().zip(pixels) {
+            *opaque = [red, green, blue];
         }
         Picture::new(size, Layout::Rgb8, data)?
     } else {
         picture
     };
-    let grey = |pixel: &[u8]| matches!(pixel, [r, g, b] if r == g && g == b);
-    if picture.layout() == Layout::Rgb8 && picture.pixels().all(grey) {
-        let data = picture
-            .pixels()
-            .filter_map(|pixel| pixel.first().copied())
-            .collect();
+    let (pixels, _) = picture.data().as_chunks();
+    let grey = |&[red, green, blue]: &[u8; 3]| red == green && green == blue;
+    if picture.layout() == Layout::Rgb8 && pixels.iter().all(grey) {
+        let data = pixels.iter().map(|&[level, ..]| level).collect();
         return Picture::new(size, Layout::Grey8, data);
     }
     Ok(picture)

@@ -3,13 +3,17 @@
 mod table;
 
 use super::info::{Codec, Format, MediaInfo, MediaKind};
+use super::named::Named;
 use table::{ROWS, Row, SOUND_OF_CONTAINERS};
 
 impl Format {
     /// The short name that reports and the command line use.
     #[must_use]
     pub fn name(self) -> &'static str {
-        self.row().map_or("unknown", |row| row.name)
+        match self {
+            Self::Named(named) => named.name(),
+            _ => self.row().map_or("unknown", |row| row.name),
+        }
     }
 
     /// The kind of a medium of this format, as far as the format alone tells: a container counts
@@ -55,6 +59,7 @@ impl Format {
             | Self::RealMedia
             | Self::MpegStream => MediaKind::Video,
             Self::Text | Self::Smil | Self::Vcard | Self::Vcalendar | Self::Html => MediaKind::Text,
+            Self::Named(named) => named.kind(),
             Self::Drm | Self::Dcf | Self::Pdf | Self::Zip | Self::Unknown => MediaKind::Other,
         }
     }
@@ -62,8 +67,12 @@ impl Format {
     /// The media type of this format; of a container, the one with pictures.
     #[must_use]
     pub fn media_type(self) -> &'static str {
-        self.row()
-            .map_or("application/octet-stream", |row| row.media_type)
+        match self {
+            Self::Named(named) => named.media_type(),
+            _ => self
+                .row()
+                .map_or("application/octet-stream", |row| row.media_type),
+        }
     }
 
     fn row(self) -> Option<&'static Row> {
@@ -84,6 +93,84 @@ impl MediaKind {
             Self::Other => "other",
         }
     }
+}
+
+/// Every codec, for those that are looked for by name.
+pub const CODECS: &[Codec] = {
+    use Codec as C;
+    &[
+        C::Jpeg,
+        C::JpegExtended,
+        C::JpegProgressive,
+        C::JpegLossless,
+        C::JpegOther,
+        C::Png,
+        C::Gif,
+        C::Vp8,
+        C::Vp8Lossless,
+        C::Bmp,
+        C::Tiff,
+        C::Wbmp,
+        C::Hevc,
+        C::Av1,
+        C::Jxl,
+        C::Jp2,
+        C::Svg,
+        C::Ico,
+        C::AmrNb,
+        C::AmrWb,
+        C::AmrWbPlus,
+        C::AacLc,
+        C::HeAac,
+        C::HeAacV2,
+        C::Aac,
+        C::Mp2,
+        C::Mp3,
+        C::Vorbis,
+        C::Opus,
+        C::Flac,
+        C::Alac,
+        C::Pcm,
+        C::Alaw,
+        C::Ulaw,
+        C::Adpcm,
+        C::Gsm,
+        C::Qcelp,
+        C::Evrc,
+        C::Smv,
+        C::Wma,
+        C::Ac3,
+        C::Speex,
+        C::RealAudio,
+        C::Midi,
+        C::IMelody,
+        C::Smaf,
+        C::Xmf,
+        C::Rtttl,
+        C::H263,
+        C::Mpeg4Visual,
+        C::H264,
+        C::Vp9,
+        C::Mjpeg,
+        C::MpegVideo,
+        C::Theora,
+        C::Wmv,
+        C::RealVideo,
+        C::TimedText,
+    ]
+};
+
+/// The formats of pictures that are compiled in, as far as their names go.
+pub fn builtin_pictures() -> impl Iterator<Item = Format> {
+    ROWS.iter()
+        .map(|row| row.format)
+        .filter(|format| format.kind() == MediaKind::Image)
+}
+
+/// The codec that goes by a short name.
+#[must_use]
+pub fn codec_of_name(name: &str) -> Option<Codec> {
+    CODECS.iter().copied().find(|codec| codec.name() == name)
 }
 
 impl Codec {
@@ -186,6 +273,7 @@ pub fn extension(info: &MediaInfo) -> &'static str {
         Format::Asf if sound => "wma",
         Format::RealMedia if sound => "ra",
         Format::Ogg if info.kind == MediaKind::Video => "ogv",
+        Format::Named(named) => named.extension(),
         format => format.row().map_or("bin", |row| row.extension),
     }
 }
@@ -194,6 +282,24 @@ pub fn extension(info: &MediaInfo) -> &'static str {
 #[must_use]
 pub fn format_of_extension(extension: &str) -> Option<Format> {
     let wanted = extension.trim_start_matches('.');
+    builtin_of_extension(wanted).or_else(|| Named::of_extension(wanted).map(Format::Named))
+}
+
+/// The format that goes by a short name.
+#[must_use]
+pub fn format_of_name(name: &str) -> Option<Format> {
+    builtin_of_name(name).or_else(|| Named::of_name(name).map(Format::Named))
+}
+
+/// As [`format_of_name`], of formats that are compiled in.
+pub(super) fn builtin_of_name(name: &str) -> Option<Format> {
+    let row = ROWS.iter().find(|row| row.name == name);
+    row.map(|row| row.format)
+        .filter(|format| *format != Format::Unknown)
+}
+
+/// As [`format_of_extension`], of formats that are compiled in.
+pub(super) fn builtin_of_extension(wanted: &str) -> Option<Format> {
     let is = |known: &&str| known.eq_ignore_ascii_case(wanted);
     ROWS.iter()
         .find(|row| is(&row.extension) || row.other_extensions.iter().any(is))
@@ -205,6 +311,11 @@ pub fn format_of_extension(extension: &str) -> Option<Format> {
 #[must_use]
 pub fn format_of_media_type(media_type: &str) -> Option<Format> {
     let wanted = essence(media_type);
+    builtin_of_media_type(wanted).or_else(|| Named::of_media_type(wanted).map(Format::Named))
+}
+
+/// As [`format_of_media_type`], of formats that are compiled in.
+pub(super) fn builtin_of_media_type(wanted: &str) -> Option<Format> {
     let is = |known: &&str| known.eq_ignore_ascii_case(wanted);
     let listed = ROWS
         .iter()
@@ -284,6 +395,18 @@ mod tests {
             assert_eq!(kind_of_media_type(expected), MediaKind::Audio);
         }
         assert_eq!(format_of_media_type("audio/3gpp"), Some(Format::ThreeGp));
+    }
+
+    #[test]
+    fn formats_and_codecs_are_found_by_name() {
+        for row in ROWS.iter().filter(|row| row.format != Format::Unknown) {
+            assert_eq!(format_of_name(row.name), Some(row.format));
+        }
+        for codec in CODECS {
+            assert_eq!(codec_of_name(codec.name()), Some(*codec));
+        }
+        assert_eq!(format_of_name("unknown"), None);
+        assert_eq!(codec_of_name("unknown"), None);
     }
 
     #[test]

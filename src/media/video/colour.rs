@@ -73,7 +73,7 @@ const fn to_bt601(matrix: Matrix) -> Option<Weights> {
 /// # Errors
 ///
 /// [`MediaError::Unsupported`] for planes that are not of their size.
-pub(super) fn to_rgb(planes: &Planes) -> Result<Picture, MediaError> {
+pub(crate) fn to_rgb(planes: &Planes) -> Result<Picture, MediaError> {
     let length = |side: u32| usize::try_from(side).unwrap_or(usize::MAX);
     let (width, height) = (length(planes.size.width), length(planes.size.height));
     let (across, down) = match planes.chroma {

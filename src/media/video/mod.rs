@@ -12,6 +12,7 @@ mod read;
 mod shape;
 mod transcode;
 
+pub(crate) use colour::to_rgb;
 pub(crate) use decode::{OFF, decoders};
 pub(crate) use encode::encoders;
 

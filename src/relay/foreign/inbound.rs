@@ -80,8 +80,8 @@ impl Relay {
             Ok(octets) => octets.into(),
             Err(error) => return permanent(format!("it has no form on MM1: {error}")),
         };
-        if octets.len() > self.terms.message_bytes {
-            let most = self.terms.message_bytes;
+        if octets.len() > self.terms().message_bytes {
+            let most = self.terms().message_bytes;
             let has = octets.len();
             return permanent(format!("a message may have {most} octets, this has {has}"));
         }
@@ -232,7 +232,7 @@ impl Relay {
             .filter(|recipient| recipient.peer.as_ref() == Some(&report.peer));
         let recipient = match &report.recipient {
             Some(named) => {
-                let named = self.terms.numbering.international(named);
+                let named = self.terms().numbering.international(named);
                 theirs.find(|recipient| named.is_some() && number(&recipient.address) == named)
             }
             // Some peers do not say whom it is about. Where there is only one, there is no doubt.

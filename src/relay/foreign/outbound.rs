@@ -144,8 +144,8 @@ impl Relay {
                 (Some(due), "report-sent", handed.detail)
             }
             Ok(handed) => (None, "report-sent", handed.detail),
-            Err(ForwardError::Temporary(why)) if attempts < self.terms.retry.attempts => {
-                let wait = self.terms.retry.wait(report.attempts, self.jitter());
+            Err(ForwardError::Temporary(why)) if attempts < self.terms().retry.attempts => {
+                let wait = self.terms().retry.wait(report.attempts, self.jitter());
                 (Some(now.saturating_add(wait)), "report-failed", why)
             }
             Err(ForwardError::Temporary(why) | ForwardError::Permanent(why)) => {
@@ -185,7 +185,7 @@ impl Relay {
         let terms = Terms {
             now,
             expires_at: message.expires_at,
-            retry_in: self.terms.retry.wait(recipient.attempts, self.jitter()),
+            retry_in: self.terms().retry.wait(recipient.attempts, self.jitter()),
             response_wait: self.peers.terms.response_wait,
             sendings: self.peers.terms.sendings,
         };
@@ -235,7 +235,7 @@ impl Relay {
             // All of it is text and numbers.
             pdu: serde_json::to_vec(note).ok()?,
             due_at: now,
-            expires_at: now.saturating_add(self.terms.expiry),
+            expires_at: now.saturating_add(self.terms().expiry),
             peer: Some(peer.to_owned()),
             transaction_id,
         })

@@ -6,6 +6,7 @@ mod answer;
 mod auth;
 mod devices;
 mod messages;
+mod peers;
 mod query;
 mod route;
 mod service;
@@ -31,6 +32,7 @@ use tracing::{debug, info};
 use super::adapter::Adapter;
 use super::metrics::Metrics;
 use super::reload::Reloader;
+use crate::mm4::Board;
 use crate::relay::{Interface, Relay, Surroundings};
 use crate::store::SqliteStore;
 use answer::{Answer, ApiError};
@@ -53,6 +55,7 @@ const SMALL_BODY: usize = 64 << 10;
 
 /// What requests of operators reach.
 pub(super) struct Panel {
+    pub(super) board: Board,
     pub(super) relay: Arc<Relay>,
     pub(super) store: Arc<SqliteStore>,
     pub(super) metrics: Arc<Metrics>,

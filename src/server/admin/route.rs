@@ -2,7 +2,7 @@
 
 use super::answer::{Answer, ApiError};
 use super::query::decoded;
-use super::{Call, adapt, devices, messages, service};
+use super::{Call, adapt, devices, messages, peers, service};
 
 /// Who may use a route.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -79,6 +79,8 @@ pub(super) const ROUTES: &[Route] = routes! {
     POST "/v1/messages/{id}/release" "release" Operator ["recipient"] => messages::release;
     POST "/v1/messages/{id}/expire" "expire" Operator ["recipient"] => messages::expire;
     GET "/v1/route" "route" Viewer ["address"] => service::route;
+    GET "/v1/peers" "peers" Viewer [] => peers::list;
+    GET "/v1/lists" "lists" Viewer [] => peers::lists;
     GET "/v1/devices" "devices" Viewer ["after", "limit"] => devices::list;
     GET "/v1/devices/{number}" "device" Viewer [] => devices::one;
     PUT "/v1/devices/{number}" "set-device" Operator [] => devices::set;

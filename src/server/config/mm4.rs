@@ -11,7 +11,7 @@ use toml::Spanned;
 
 use super::values::{Count, Domain, HostName, PeerName, PlmnCode, Prefix, Range};
 use super::{LimitsTable, NumberingTable, SECOND};
-use crate::mm4::{Bounds, Gate, Peer, TlsPolicy};
+use crate::mm4::{Bounds, Gate, Peer, Reach, TlsPolicy};
 use crate::relay::foreign::PeerTerms;
 use crate::relay::{Network, Numbering, Routes};
 
@@ -47,6 +47,9 @@ pub struct Mm4 {
     /// Authorities that certificates of peers must lead to, PEM; those of the web where it is
     /// missing.
     pub authorities: Option<PathBuf>,
+    /// Name servers that are asked where a peer with `mx` takes its mail; those of the system where
+    /// there are none here.
+    pub name_servers: Vec<SocketAddr>,
     /// The peers by name.
     pub peers: BTreeMap<PeerName, Spanned<PeerTable>>,
 }
@@ -60,6 +63,9 @@ pub struct PeerTable {
     pub from: Vec<Spanned<Range>>,
     /// Host and port it is reached at.
     pub host: Option<HostName>,
+    /// A domain that says by its MX records which hosts the peer is reached at, in the place of
+    /// `host`.
+    pub mx: Option<Domain>,
     /// Its domain, which stands behind its numbers.
     pub domain: Domain,
     /// Beginnings of the numbers that it reaches.
@@ -80,6 +86,14 @@ pub struct PeerTable {
     /// Connections to it.
     #[serde(default = "two")]
     pub connections: Count,
+}
+
+impl PeerTable {
+    /// Where it is reached.
+    fn reach(&self) -> Option<Reach> {
+        let host = self.host.as_ref().map(|host| Reach::Host(host.0.clone()));
+        host.or_else(|| Some(Reach::Exchanger(self.mx.as_ref()?.0.clone())))
+    }
 }
 
 /// `tls` of a peer.
@@ -122,6 +136,7 @@ impl Default for Mm4 {
             certificate: None,
             key: None,
             authorities: None,
+            name_servers: Vec::new(),
             peers: BTreeMap::new(),
         }
     }
@@ -168,7 +183,7 @@ impl Mm4 {
         if let Some(name) = &self.default {
             match self.peers.get(name.get_ref()) {
                 None => return Err(unknown(name)),
-                Some(peer) if peer.get_ref().host.is_none() => {
+                Some(peer) if peer.get_ref().reach().is_none() => {
                     let message = format!("{} has no host to send to", name.get_ref().0);
                     return Err((name.span().start, message));
                 }
@@ -228,7 +243,11 @@ impl Mm4 {
         if self.domains().contains(&peer.domain.0) {
             return Err((at, format!("the domain of {name} is ours")));
         }
-        match &peer.host {
+        if peer.host.is_some() && peer.mx.is_some() {
+            let message = format!("{name} is reached at its host or by its mx, not both");
+            return Err((at, message));
+        }
+        match &peer.reach() {
             None if peer.from.is_empty() => {
                 let message = format!("{name} has neither a host nor addresses it comes from");
                 Err((at, message))
@@ -292,7 +311,7 @@ impl Mm4 {
             Arc::new(Peer {
                 name: name.0.clone(),
                 from: peer.from.iter().map(|range| range.get_ref().0).collect(),
-                host: peer.host.as_ref().map(|host| host.0.clone()),
+                host: peer.reach(),
                 domain: peer.domain.0.clone(),
                 ack: peer.ack,
                 tls: match peer.tls {
@@ -337,7 +356,7 @@ fn unknown(name: &Spanned<PeerName>) -> Mistake {
 #[cfg(test)]
 mod tests {
     use super::super::Config;
-    use crate::mm4::TlsPolicy;
+    use crate::mm4::{Reach, TlsPolicy};
     use crate::relay::Route;
 
     const HEAD: &str = "[numbering]\nlocal = [\"+1555\"]\n[mm4]\ndomain = \"us.example\"\n";
@@ -407,6 +426,7 @@ mod tests {
                 more(&format!("{other}host = \"x\"\n")).replace("far.example", "us.example"),
                 "is ours",
             ),
+            (more("mx = \"hub.example\"\n"), "not both"),
             (more("networks = [\"26\"]\n"), "is no network"),
             (more("tls = \"maybe\"\n"), "unknown variant"),
             (HUB.replace("hub.example\"\n", "hub example\"\n"), "is no "),
@@ -415,6 +435,16 @@ mod tests {
             let message = wrong(&text);
             assert!(message.contains(why), "{text}: {message}");
         }
+    }
+
+    #[test]
+    fn a_peer_may_be_reached_where_its_domain_takes_mail() {
+        let by_mx = HUB.replace("host =", "mx =");
+        let config = Config::from_toml(&format!("{HEAD}{by_mx}")).unwrap();
+        let gate = config.mm4.gate(config.terms(String::new()).numbering);
+        let host = gate.named("hub").unwrap().host.clone();
+        assert_eq!(host, Some(Reach::Exchanger("hub.example".to_owned())));
+        assert_eq!(host.unwrap().to_string(), "MX of hub.example");
     }
 
     #[test]

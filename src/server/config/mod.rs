@@ -14,7 +14,7 @@ pub use notify::{
 };
 pub use operation::{
     AdaptTable, Admin, AdminRole, AdminToken, Cdr, CdrFormat, Log, LogFormat, LogLevel, LogNumbers,
-    Tls,
+    PluginTable, Tls,
 };
 pub use source::{Difference, Source};
 pub use values::{
@@ -50,6 +50,8 @@ pub struct Config {
     pub admin: Admin,
     /// Adapting for others.
     pub adapt: AdaptTable,
+    /// Codecs from others.
+    pub plugins: PluginTable,
     /// What is written about what happens.
     pub log: Log,
     /// What is written for those who charge.

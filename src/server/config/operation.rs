@@ -66,6 +66,17 @@ pub struct AdaptTable {
     pub queue: Count,
 }
 
+/// `[plugins]`
+#[derive(Debug, Clone, Default, Deserialize, Serialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct PluginTable {
+    /// The folder of plugins and their manifests; without it there are the built-in codecs alone.
+    pub folder: Option<PathBuf>,
+    /// Where compiled plugins are kept, in a folder that no other user can enter; where it is
+    /// missing, `compiled-plugins` in the folder of the store.
+    pub cache: Option<PathBuf>,
+}
+
 /// `[log]`
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(deny_unknown_fields, default)]

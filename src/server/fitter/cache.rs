@@ -17,6 +17,8 @@ pub(super) struct Key {
     pub(super) size: u64,
     /// Whether the sender allows that it is adapted.
     pub(super) allowed: bool,
+    /// Which codecs there were: plugins come and go.
+    pub(super) codecs: u64,
 }
 
 /// What was found out about a message and a kind of device.
@@ -139,6 +141,7 @@ mod tests {
 
     fn key(content: u8) -> Key {
         Key {
+            codecs: 0,
             content: [content; 32],
             capabilities: [0; 32],
             size: 1,

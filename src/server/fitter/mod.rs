@@ -15,10 +15,11 @@ use sha2::{Digest, Sha256};
 
 use super::Config;
 use super::metrics::Metrics;
+use super::plugins::Codecs;
 use crate::Limits;
 use crate::adapt::report::Verdict;
 use crate::adapt::{self, Adapted, Context, Policy, weight};
-use crate::media::{Cancel, Registry};
+use crate::media::Cancel;
 use crate::mms::{Field, Message};
 use crate::profile::{Capabilities, ProfileError, Resolution, resolve};
 use crate::relay::{Content, Device, FitError, Fitted, Fitter, Forecast};
@@ -52,7 +53,7 @@ pub(super) struct Engine {
 }
 
 struct Shared {
-    registry: Registry,
+    codecs: Arc<Codecs>,
     policy: Policy,
     limits: Limits,
     default_device: String,
@@ -79,7 +80,11 @@ type Landing = Option<cache::Result>;
 
 impl Engine {
     /// An engine with a thread for each processor.
-    pub(super) fn new(config: &Config, limits: Limits) -> std::io::Result<Self> {
+    pub(super) fn new(
+        config: &Config,
+        limits: Limits,
+        codecs: Arc<Codecs>,
+    ) -> std::io::Result<Self> {
         let threads = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
         let pool = |threads, name: &'static str| {
             ThreadPoolBuilder::new()
@@ -90,7 +95,7 @@ impl Engine {
         };
         Ok(Self {
             shared: Arc::new(Shared {
-                registry: Registry::builtin(),
+                codecs,
                 policy: Policy::default(),
                 limits,
                 default_device: config.device.default.as_str().to_owned(),
@@ -119,7 +124,7 @@ impl Engine {
 impl Fitter for Engine {
     fn fit(&self, content: Content<'_>, device: &Device<'_>) -> Result<Fitted, FitError> {
         let known = self.shared.device(device).map_err(|_| FitError::Broken)?;
-        let key = key(content, &known);
+        let key = key(content, &known, self.shared.codecs.generation());
         let cached = self.shared.cache.get(&key);
         if let Some(metrics) = &self.metrics {
             metrics.cache(cached.is_some());
@@ -156,7 +161,7 @@ impl Fitter for Engine {
 
     fn foresee(&self, content: Content<'_>, device: &Device<'_>) -> Option<Forecast> {
         let known = self.shared.device(device).ok()?;
-        let key = key(content, &known);
+        let key = key(content, &known, self.shared.codecs.generation());
         if let Some(result) = self.shared.cache.get(&key) {
             return Some(Forecast::Size(result.size));
         }
@@ -187,8 +192,9 @@ impl crate::relay::Later for Ahead {
     }
 }
 
-fn key(content: Content<'_>, known: &Known) -> Key {
+fn key(content: Content<'_>, known: &Known, codecs: u64) -> Key {
     Key {
+        codecs,
         content: content.digest,
         capabilities: known.hash,
         size: weight(content.message),
@@ -321,11 +327,12 @@ impl Shared {
         cancel: &Cancel,
         started: Instant,
     ) -> Landing {
+        let registry = self.codecs.now();
         let engine = adapt::Engine {
             context: Context {
                 caps,
                 policy: &self.policy,
-                registry: &self.registry,
+                registry: &registry,
                 limits: &self.limits,
             },
             cancel,
@@ -385,7 +392,8 @@ mod tests {
     use crate::mms::pdu;
 
     fn engine(toml: &str) -> Engine {
-        Engine::new(&Config::from_toml(toml).unwrap(), Limits::default()).unwrap()
+        let config = Config::from_toml(toml).unwrap();
+        Engine::new(&config, Limits::default(), Arc::default()).unwrap()
     }
 
     fn owned(headers: &[(&str, &str)]) -> Vec<(String, String)> {

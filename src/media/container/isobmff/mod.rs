@@ -5,12 +5,14 @@ mod boxes;
 mod entry;
 mod esds;
 mod fragment;
+mod items;
 mod matrix;
 mod read;
 pub(super) mod source;
 mod stbl;
 mod write;
 
+pub(crate) use items::{Item, Items, Property};
 pub use read::read;
 pub(super) use read::recognises;
 pub use write::{Brand, NewTrack, SampleShape, TrackShape, overhead, write};

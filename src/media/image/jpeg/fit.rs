@@ -54,7 +54,8 @@ pub(super) fn fit(
         return Ok(Fitted {
             bytes: choice.file(&coefficients),
             size: planes.size,
-            quality,
+            frames: 1,
+            quality: Some(quality),
             encodes: 1,
         });
     };
@@ -84,7 +85,8 @@ fn written(
             return Ok(Fitted {
                 bytes,
                 size: coefficients.size,
-                quality: choice.coarseness.quality().min(quality),
+                frames: 1,
+                quality: Some(choice.coarseness.quality().min(quality)),
                 encodes,
             });
         }

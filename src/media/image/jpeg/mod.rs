@@ -111,6 +111,14 @@ struct Stream {
 }
 
 impl Stream {
+    /// The size of pixels that are asked for by frames.
+    fn frame_size(&self, header: &Header) -> Dimensions {
+        match self.options.at_least {
+            Some(least) => read::scaled(header.size, read::fewest(header.size, least)),
+            None => header.size,
+        }
+    }
+
     fn planes(&mut self, size: Dimensions, chroma: Chroma) -> Result<Option<Planes>, MediaError> {
         let Some(header) = &self.header else {
             return Ok(None);
@@ -134,10 +142,7 @@ impl ImageStream for Stream {
         let Some(header) = &self.header else {
             return Ok(None);
         };
-        let size = match self.options.at_least {
-            Some(least) => read::scaled(header.size, read::fewest(header.size, least)),
-            None => header.size,
-        };
+        let size = self.frame_size(header);
         let Some(planes) = self.planes(size, Chroma::Full)? else {
             // A table is missing: the other decoder knows the usual ones.
             self.header = None;
@@ -149,6 +154,13 @@ impl ImageStream for Stream {
             picture: to_picture(&planes)?,
             delay_ms: 0,
         }))
+    }
+
+    fn delivers(&self) -> Dimensions {
+        let size = self.shown.size;
+        self.header
+            .as_ref()
+            .map_or(size, |header| self.frame_size(header))
     }
 
     fn next_planes(
