@@ -336,8 +336,8 @@ mod tests {
         for to in [Format::Jpeg, Format::ThreeGp, Format::Amr] {
             assert!(convertible(&clip, to, &registry).is_ok(), "{to:?}");
         }
-        let heic = MediaInfo::new(Format::Heic, MediaKind::Image);
-        let error = convertible(&heic, Format::Jpeg, &registry).unwrap_err();
+        let off = MediaInfo::new(Format::Avif, MediaKind::Image);
+        let error = convertible(&off, Format::Jpeg, &registry).unwrap_err();
         assert!(error.message.contains("cannot read"), "{}", error.message);
         let png = MediaInfo::new(Format::Png, MediaKind::Image);
         assert!(convertible(&png, Format::Jpeg, &registry).is_ok());

@@ -418,10 +418,10 @@ impl Source {
                     Format::Wbmp => fit::Strategy::Size(super::wbmp::file_size),
                     Format::Gif | Format::Png | Format::Webp => fit::Strategy::Palette {
                         frames: press.frames.len(),
-                        first_step: if target.format == Format::Gif {
-                            0.95
-                        } else {
+                        first_step: if target.format == Format::Png {
                             0.33
+                        } else {
+                            0.95
                         },
                         drawn: size == self.size && has_few_colours(press.frames),
                     },
