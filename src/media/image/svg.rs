@@ -436,4 +436,32 @@ mod tests {
         let bomb = format!("{dtd}]>{}", svg("<title>&a20;</title>"));
         assert!(read(&bomb, None).is_err());
     }
+
+    #[test]
+    fn references_of_styles_are_found() {
+        let ids: Vec<&str> = references("fill:url(#a);mask: url('#b c') url(x) url(#d").collect();
+        assert_eq!(ids, ["a", "b c"]);
+    }
+
+    #[test]
+    fn what_is_no_xml_is_malformed() {
+        for text in ["<svg", "<svg></g>", ""] {
+            let error = read(text, None).unwrap_err();
+            assert!(matches!(error, MediaError::Malformed { .. }), "{error}");
+        }
+    }
+
+    #[test]
+    fn text_that_is_left_out_is_told() {
+        let options = DecodeOptions {
+            format: Format::Svg,
+            animation: false,
+            at_least: None,
+            limits: Limits::default(),
+            cancel: Cancel::new(),
+        };
+        let drawing = svg("<text x='1' y='9'>hello</text>");
+        let stream = Svg.open(&Bytes::from(drawing), &options).unwrap();
+        assert_eq!(stream.warnings().len(), 1);
+    }
 }

@@ -187,3 +187,16 @@ impl Clock {
         delay
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn rounding_of_delays_is_carried_on() {
+        let mut clock = Clock::default();
+        let ticks: Vec<u16> = [45; 6].map(|ms| clock.tick(ms)).to_vec();
+        assert_eq!(ticks.iter().sum::<u16>(), 27);
+        assert!(ticks.iter().all(|&ticks| (4..=5).contains(&ticks)));
+    }
+}

@@ -119,3 +119,32 @@ pub(super) fn depth(colours: usize) -> u32 {
     let last = colours.saturating_sub(1).min(255);
     (usize::BITS - last.leading_zeros()).max(1)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_palette_has_as_many_bits_as_it_needs() {
+        let bits: Vec<u32> = [0, 1, 2, 3, 4, 5, 128, 129, 256].map(depth).to_vec();
+        assert_eq!(bits, [1, 1, 1, 2, 2, 3, 7, 8, 8]);
+    }
+
+    #[test]
+    fn overhead_is_what_a_frame_takes() {
+        for octets in [1_usize, 255, 256, 600] {
+            let mut writer = Writer::new((4, 4), &[[0; 3]; 4], true, Plays::Forever);
+            let before = writer.length();
+            writer.push(&Image {
+                area: Area::whole(4, 4),
+                delay: 5,
+                disposal: Disposal::Keep,
+                hole: Some(3),
+                bits: 2,
+                codes: &vec![0; octets],
+            });
+            let codes = u64::try_from(octets).unwrap();
+            assert_eq!(writer.length() - before, Writer::overhead(codes));
+        }
+    }
+}
