@@ -60,6 +60,7 @@ impl Opening<'_> {
         // our own look at the frame header comes first.
         let sof = jpeg::frame_header(self.data)?;
         check_size(sof.size, &self.options.limits)?;
+        jpeg::check_scans(self.data)?;
         let mut decoder = JpegDecoder::new(self.reader()).map_err(|error| self.error(&error))?;
         let mut header = self.header(&mut decoder)?;
         header.decode_bytes = header

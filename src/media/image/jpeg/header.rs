@@ -275,10 +275,16 @@ impl Reading {
             .frame
             .take()
             .ok_or_else(|| body.broken("no frame header before the scan"))?;
+        let whole = self.join(&mut components, body)?;
+        if matches!(marker, 0xC0 | 0xC1) && !whole && rows_differ(&components) {
+            // The library loses the colour of these and says nothing.
+            let what = "a JPEG with a scan for each component and fewer rows of colour";
+            return Err(MediaError::unsupported(what));
+        }
         let foreign = self.foreign
             || !matches!(marker, 0xC0 | 0xC1)
             || size.height == 0
-            || !self.join(&mut components, body)?
+            || !whole
             || !is_regular(&components)
             || !self.is_ycc(&components);
         if let ([only], false) = (components.as_mut_slice(), foreign) {
@@ -339,6 +345,13 @@ impl Reading {
             (None, false) => !components.iter().map(ids).eq(*b"RGB"),
         }
     }
+}
+
+/// Whether some components have fewer rows than others.
+fn rows_differ(components: &[Component]) -> bool {
+    let first = components.first().map(|component| component.down);
+    let differs = |component: &Component| Some(component.down) != first;
+    components.iter().any(differs)
 }
 
 /// Whether the components are one or three, and the first has the most samples, a whole multiple

@@ -86,6 +86,15 @@ impl ImageDecoder for JpegDecoder {
     }
 }
 
+/// Looks whether the decoder of the `image` crate reads this file as it is meant.
+///
+/// # Errors
+///
+/// [`MediaError::Unsupported`] where it does not, or what is wrong with the header.
+pub(super) fn check_scans(data: &[u8]) -> Result<(), MediaError> {
+    Header::read(data).map(drop)
+}
+
 /// Octets held to deliver a picture not below `least`: RGB and planes, and rows of units.
 fn held(header: &Header, least: Option<Dimensions>) -> u64 {
     let size = match least {
