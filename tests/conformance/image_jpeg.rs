@@ -162,7 +162,7 @@ fn generated(width: u16, height: u16, variant: u32) -> (Vec<u8>, SamplingFactor)
     let mut encoder = Encoder::new(&mut bytes, quality);
     encoder.set_sampling_factor(sampling);
     // That encoder counts wrongly for tables of its own where there are restarts.
-    encoder.set_optimized_huffman_tables(variant % 2 == 0 && variant % 3 == 0);
+    encoder.set_optimized_huffman_tables(variant.is_multiple_of(6));
     if variant % 2 == 1 {
         encoder.set_restart_interval([1, 2, 5][(variant / 2 % 3) as usize]);
     }

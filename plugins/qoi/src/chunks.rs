@@ -13,9 +13,7 @@ pub(crate) fn pixels(chunks: &[u8], count: usize) -> Option<Vec<u8>> {
     // Past the last chunk there are eight octets, so that a chunk never has to be looked for behind
     // the end but in a file that is cut.
     while let Some(target) = out.next() {
-        let Some(&[tag, b1, b2, b3, b4]) = chunks.get(at..).and_then(<[u8]>::first_chunk) else {
-            return None;
-        };
+        let &[tag, b1, b2, b3, b4] = chunks.get(at..).and_then(<[u8]>::first_chunk)?;
         match tag {
             0xFE => {
                 pixel = [b1, b2, b3, pixel[3]];

@@ -226,7 +226,8 @@ fn every_plugin_of_ours_passes_its_own_check() {
 /// as long as the version is spoken.
 #[test]
 fn a_plugin_of_every_released_version_loads() {
-    for version in ["0.1.0"] {
+    const RELEASED: &[&str] = &["0.1.0"];
+    for version in RELEASED {
         let path = fixture(&format!("plugin-{version}.wasm"));
         let plugin = load(&host(PluginLimits::default()), &path, "");
         let Subject::Format(format) = plugin.about().capabilities[0].subject else {

@@ -51,7 +51,7 @@ fn symbols(codes: &[u8], bits: u32, pixels: usize) -> Vec<u8> {
     let colours: Vec<[u8; 3]> = (0..1_u16 << bits)
         .map(|grey| [u8::try_from(grey).unwrap(); 3])
         .collect();
-    let (width, height) = if pixels % 1_000 == 0 {
+    let (width, height) = if pixels.is_multiple_of(1_000) {
         (1_000, pixels / 1_000)
     } else {
         (pixels, 1)

@@ -357,7 +357,7 @@ fn hostile_files_end_in_time() {
             let size = Dimensions::new(10, 10);
             let _ = read::planes(&data, &header, size, Chroma::Full, &Cancel::new());
         }
-        if state % 5 == 0 {
+        if state.is_multiple_of(5) {
             data.clone_from(&whole);
         }
     }
