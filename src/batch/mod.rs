@@ -3,7 +3,7 @@
 //!
 //! 1. [`input`] finds the inputs: files, folders, patterns, lists, manifests.
 //! 2. [`journal`] says which results are there already.
-//! 3. [`run`] does the rest: a thread for each job, each input within its deadline and its share of
+//! 3. [`Run`] does the rest: a thread for each job, each input within its deadline and its share of
 //!    the memory; results are written whole or not at all, then told to the journal.
 //! 4. [`tally`] sums up; [`page`] makes a page of a report; [`watch`] does all of it whenever a file
 //!    appears in a folder.

@@ -5,7 +5,7 @@
 //! held against what it should be. When it fails, the job goes on with the next codec.
 //!
 //! [`Host::load`] makes a [`Plugin`] of octets, [`Plugin::register`] puts its codecs into a
-//! [`Registry`](crate::media::Registry), where nobody can tell them from others. Each picture and each
+//! [`Registry`], where nobody can tell them from others. Each picture and each
 //! track gets a fresh instance; compiling, which takes long, is done once.
 //!
 //! Where to find what: the contract with plugins is `plugins/wit`; what is wrong with a file is found
