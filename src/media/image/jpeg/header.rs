@@ -404,6 +404,9 @@ mod tests {
         assert_eq!(header.scan, data.len());
     }
 
+    /// A scan of the first component.
+    const ALONE: [u8; 6] = [1, 1, 0, 0, 63, 0];
+
     #[test]
     fn what_is_foreign_has_no_components() {
         let mut rgb = FRAME;
@@ -414,6 +417,8 @@ mod tests {
         deep[0] = 12;
         let mut odd = FRAME;
         odd[10] = 0x33;
+        let mut level = FRAME;
+        level[7] = 0x21;
         let adobe = segment(0xEE, b"Adobe\0\x64\0\0\0\0\0");
         for segments in [
             vec![segment(0xC2, &FRAME), segment(0xDA, &SCAN)],
@@ -421,7 +426,7 @@ mod tests {
             vec![segment(0xC0, &deep), segment(0xDA, &SCAN)],
             vec![segment(0xC0, &odd), segment(0xDA, &SCAN)],
             vec![adobe, segment(0xC0, &FRAME), segment(0xDA, &SCAN)],
-            vec![segment(0xC0, &FRAME), segment(0xDA, &[1, 1, 0, 0, 63, 0])],
+            vec![segment(0xC0, &level), segment(0xDA, &ALONE)],
         ] {
             assert!(
                 Header::read(&file(&segments))
@@ -430,6 +435,16 @@ mod tests {
                     .is_empty()
             );
         }
+    }
+
+    #[test]
+    fn scans_apart_with_fewer_rows_of_colour_are_refused() {
+        let apart = file(&[segment(0xC0, &FRAME), segment(0xDA, &ALONE)]);
+        let error = Header::read(&apart).unwrap_err();
+        assert!(matches!(error, MediaError::Unsupported { .. }), "{error:?}");
+        // A progressive picture has them always, and the library reads those well.
+        let progressive = file(&[segment(0xC2, &FRAME), segment(0xDA, &ALONE)]);
+        assert!(Header::read(&progressive).unwrap().components.is_empty());
     }
 
     #[test]
