@@ -132,31 +132,50 @@ impl Ledger {
         let _ = post(server.mm1, BOB, &acknowledge(told));
     }
 
+    /// The Message-IDs that were promised, of which no phone has the message.
+    fn missing(&self) -> Vec<String> {
+        let fetched = self.fetched.lock().unwrap();
+        let got: BTreeSet<&String> = fetched.values().map(|(id, _)| id).collect();
+        let promised = self.promised.lock().unwrap();
+        let lost = promised.values().filter(|id| !got.contains(id));
+        lost.cloned().collect()
+    }
+
     /// Everything that was promised is handed out by a server that nobody disturbs.
     fn settle(&self, folder: &Path) {
         let server = Server::start(folder, DEVICE);
         let unsure = std::mem::take(&mut *self.unsure.lock().unwrap());
         unsure.iter().for_each(|id| self.send(server.mm1, id));
-        let until = Instant::now() + PATIENCE;
+        let mut open: Vec<String> = self.told.lock().unwrap().keys().cloned().collect();
+        // However many there are: what must not last is a time in which none is handed out.
+        let mut until = Instant::now() + PATIENCE;
         loop {
-            let known: Vec<String> = self.told.lock().unwrap().keys().cloned().collect();
-            for url in known {
-                if !self.fetched.lock().unwrap().contains_key(&url) {
-                    self.get(&server, &url);
+            let before = self.fetched.lock().unwrap().len();
+            open.retain(|url| {
+                if !self.fetched.lock().unwrap().contains_key(url) {
+                    self.get(&server, url);
                 }
+                !self.fetched.lock().unwrap().contains_key(url)
+            });
+            if self.fetched.lock().unwrap().len() > before {
+                until = Instant::now() + PATIENCE;
             }
-            let fetched = self.fetched.lock().unwrap();
-            let got: BTreeSet<String> = fetched.values().map(|(id, _)| id.clone()).collect();
-            drop(fetched);
-            let promised = self.promised.lock().unwrap();
-            let lost: Vec<_> = promised.values().filter(|id| !got.contains(*id)).collect();
-            if lost.is_empty() {
-                break;
-            }
-            assert!(Instant::now() < until, "lost: {lost:?}");
-            drop(promised);
-            if let Some(url) = path(&server, Duration::from_millis(200)) {
-                self.told.lock().unwrap().entry(url).or_insert(1);
+            let lost = self.missing();
+            let Some(one) = lost.first() else { break };
+            assert!(
+                Instant::now() < until,
+                "{} are lost, such as {one}: {}",
+                lost.len(),
+                crate::admin::get(server.admin, &format!("/v1/messages/{one}"))
+            );
+            let mut patience = Duration::from_millis(200);
+            while let Some(url) = path(&server, patience) {
+                let mut told = self.told.lock().unwrap();
+                if !told.contains_key(&url) {
+                    told.insert(url.clone(), 1);
+                    open.push(url);
+                }
+                patience = Duration::ZERO;
             }
         }
         let told = self.told.lock().unwrap();

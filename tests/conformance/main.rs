@@ -21,6 +21,7 @@ mod clip;
 mod container;
 mod container_sound;
 mod crash;
+mod exchanger;
 mod generate;
 mod h263;
 mod hostile;
