@@ -63,6 +63,9 @@ pub(super) struct Args {
     /// A picture, another medium or a whole message to send in its place
     #[arg(value_name = "FILE")]
     file: Option<PathBuf>,
+    /// Make each message unlike all others, so that nothing of it is known from one before
+    #[arg(long)]
+    distinct: bool,
     /// Who sends
     #[arg(long, value_name = "+NUMBER", default_value = "+15550001111", value_parser = Numbers::read)]
     from: Numbers,
@@ -167,6 +170,7 @@ struct Run {
     recipients: u32,
     to: Numbers,
     pdu: Pdu,
+    distinct: bool,
     started: Instant,
     /// Distinguishes the transactions of this run from those of another.
     run: u64,
@@ -204,6 +208,7 @@ pub(super) fn run(args: &Args) -> Result<Exit, CliError> {
         recipients: args.recipients,
         to: args.to,
         pdu,
+        distinct: args.distinct,
         started: Instant::now(),
         run: u64::from_be_bytes(random),
         next: AtomicU32::new(0),
@@ -289,6 +294,11 @@ impl Run {
         let to = format!("{to}/TYPE=PLMN");
         pdu.headers
             .set(Field::To, HeaderValue::Encoded(to.as_str().into()));
+        if self.distinct
+            && let Some(body) = &mut pdu.body
+        {
+            say(body, format!("Message {index} of {:x}", self.run));
+        }
         let octets = encode(&pdu).map_err(|error| failed(&error.to_string()))?;
         let answer = phone.post_octets(&octets)?;
         words::accepted(&read(&answer)?)
@@ -400,6 +410,23 @@ fn template(args: &Args) -> Result<Pdu, CliError> {
     };
     pdu.body = Some(body);
     Ok(pdu)
+}
+
+/// Gives a message another text, or a text where it has none.
+fn say(body: &mut Body, text: String) {
+    let texts = body
+        .parts
+        .iter_mut()
+        .find(|part| part.content_type.is("text/plain"));
+    match texts {
+        Some(part) => part.data = text.into(),
+        None => body
+            .parts
+            .push(Part::new(ContentType::new("text/plain"), text)),
+    }
+    if !body.is_multipart() {
+        body.content_type = ContentType::new("application/vnd.wap.multipart.mixed");
+    }
 }
 
 /// A text, and a picture of which only the head is one.
@@ -555,6 +582,18 @@ mod tests {
         assert_eq!(super::spread(Vec::new()), Spread::default());
         let one = super::spread(vec![Duration::from_millis(7)]);
         assert_eq!((one.median, one.most), (7.0, 7.0));
+    }
+
+    #[test]
+    fn every_message_can_say_something_else() {
+        let mut body = filler(1_000);
+        say(&mut body, "one".to_owned());
+        assert_eq!(body.parts[0].data, "one");
+        let mut body = Body::single(Part::new(ContentType::new("image/jpeg"), "x"));
+        say(&mut body, "two".to_owned());
+        assert!(body.is_multipart());
+        assert_eq!(body.parts.len(), 2);
+        assert_eq!(body.parts[1].data, "two");
     }
 
     #[test]
