@@ -161,6 +161,9 @@ pub struct Delivery {
     pub keep_content_minutes: Count,
     /// Days that what happened to a message is kept after that.
     pub keep_trace_days: Count,
+    /// Minutes that it is kept, where days are too long. A repeated submission is not known for one
+    /// any longer than that.
+    pub keep_trace_minutes: Option<Count>,
 }
 
 /// `[policy]`
@@ -284,6 +287,7 @@ impl Default for Delivery {
             retry_attempts: Count(terms.retry.attempts),
             keep_content_minutes: count(terms.keep_body, 60 * SECOND),
             keep_trace_days: count(terms.keep_trace, 24 * HOUR),
+            keep_trace_minutes: None,
         }
     }
 }
@@ -427,7 +431,10 @@ impl Config {
                 attempts: delivery.retry_attempts.0,
             },
             keep_body: delivery.keep_content_minutes.times(60 * SECOND),
-            keep_trace: delivery.keep_trace_days.times(24 * HOUR),
+            keep_trace: delivery.keep_trace_minutes.map_or_else(
+                || delivery.keep_trace_days.times(24 * HOUR),
+                |minutes| minutes.times(60 * SECOND),
+            ),
             policy: self.policy.policy(),
             box_messages: u64::from(self.mbox.messages),
             box_bytes: self.mbox.bytes,
