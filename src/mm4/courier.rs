@@ -17,7 +17,7 @@ use super::exchanger::Resolver;
 use super::peers::{Gate, Peer, Reach, SYSTEM};
 use crate::mms::{EncodedString, Field, HeaderValue, Headers, Message, Time};
 use crate::relay::Relay;
-use crate::relay::foreign::{Forward, ForwardError, Forwarder, Handed, Note, Request, Role};
+use crate::relay::foreign::{Forward, ForwardError, Forwarder, Handed, Note, Request};
 
 /// The longest sleep.
 const LONGEST: Duration = Duration::from_secs(60);
@@ -228,13 +228,13 @@ impl Courier {
         }
     }
 
-    /// Sends one mail to one recipient.
+    /// Sends one mail, and gives what was said to each recipient.
     fn deliver(
         &self,
         from: &Mailbox,
-        to: &Mailbox,
+        to: &[Mailbox],
         content: &[u8],
-    ) -> Result<String, ForwardError> {
+    ) -> Result<Vec<Result<String, ForwardError>>, ForwardError> {
         let name = &self.peer.name;
         if let Some(rest) = self.shared.rest() {
             let seconds = rest.as_secs().saturating_add(1);
@@ -245,11 +245,11 @@ impl Courier {
         let mut slot = self.link.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(mut link) = slot.take() {
             self.shared.closed();
-            match link.send(from, std::slice::from_ref(to), content) {
+            match link.send(from, to, content) {
                 Ok(answers) => {
                     self.shared.opened();
                     *slot = Some(link);
-                    return self.answered(answers);
+                    return Ok(self.answered(to, answers));
                 }
                 Err(error @ LinkError::Unanswered(_)) => {
                     self.shared.failed(&error.to_string());
@@ -261,14 +261,14 @@ impl Courier {
             }
         }
         let sent = self.connect().and_then(|mut link| {
-            let answers = link.send(from, std::slice::from_ref(to), content)?;
+            let answers = link.send(from, to, content)?;
             Ok((link, answers))
         });
         match sent {
             Ok((link, answers)) => {
                 self.shared.opened();
                 *slot = Some(link);
-                self.answered(answers)
+                Ok(self.answered(to, answers))
             }
             Err(error) => {
                 self.shared.failed(&error.to_string());
@@ -304,20 +304,28 @@ impl Courier {
         Err(last)
     }
 
-    fn answered(&self, answers: Vec<Answer>) -> Result<String, ForwardError> {
+    /// What was said to each recipient of a mail, which counts once.
+    fn answered(&self, to: &[Mailbox], answers: Vec<Answer>) -> Vec<Result<String, ForwardError>> {
         let name = &self.peer.name;
-        let answer = answers.into_iter().next();
-        match &answer {
-            Some(Answer::Taken(_)) => self.shared.took(),
-            Some(Answer::Never(text) | Answer::Later(text)) => self.shared.refused(text),
-            None => self.shared.refused("it said nothing"),
+        let first = answers.iter().find_map(|answer| match answer {
+            Answer::Taken(_) => None,
+            Answer::Never(text) | Answer::Later(text) => Some(text.as_str()),
+        });
+        if answers.iter().any(|one| matches!(one, Answer::Taken(_))) {
+            self.shared.took();
+        } else {
+            self.shared.refused(first.unwrap_or("it said nothing"));
         }
-        match answer {
-            Some(Answer::Taken(text)) => Ok(format!("{name} says {text}")),
-            Some(Answer::Never(text)) => Err(ForwardError::Permanent(format!("{name}: {text}"))),
-            Some(Answer::Later(text)) => Err(ForwardError::Temporary(format!("{name}: {text}"))),
-            None => Err(ForwardError::Temporary(format!("{name} said nothing"))),
-        }
+        let nothing = || Answer::Later("it said nothing".to_owned());
+        let said = answers.into_iter().chain(std::iter::repeat_with(nothing));
+        to.iter()
+            .zip(said)
+            .map(|(_, answer)| match answer {
+                Answer::Taken(text) => Ok(format!("{name} says {text}")),
+                Answer::Never(text) => Err(ForwardError::Permanent(format!("{name}: {text}"))),
+                Answer::Later(text) => Err(ForwardError::Temporary(format!("{name}: {text}"))),
+            })
+            .collect()
     }
 
     /// Sends a report on a message of the peer's: its transaction and message, from a recipient
@@ -339,24 +347,39 @@ impl Courier {
             content,
         };
         let mail_id = format!("{transaction_id}.{}", now());
-        self.post(&envelope, self.ours(from), self.theirs(to), &mail_id)
+        self.post_one(&envelope, self.ours(from), self.theirs(to), &mail_id)
     }
 
-    /// Writes an envelope and sends it.
-    fn post(
+    /// Writes an envelope and sends it to one recipient.
+    fn post_one(
         &self,
         envelope: &Envelope,
         from: Option<Mailbox>,
         to: Option<Mailbox>,
         mail_id: &str,
     ) -> Result<Handed, ForwardError> {
-        let damaged = |what: &str| ForwardError::Permanent(format!("{what} has no form on MM4"));
-        let from = from.ok_or_else(|| damaged("the sender's address"))?;
         let to = to.ok_or_else(|| damaged("the recipient's address"))?;
+        let handed = self.post(envelope, from, &[to], mail_id)?;
+        let nothing = || ForwardError::Temporary(format!("{} said nothing", self.peer.name));
+        handed.into_iter().next().ok_or_else(nothing)?
+    }
+
+    /// Writes an envelope and sends it. Gives what was said to each recipient.
+    fn post(
+        &self,
+        envelope: &Envelope,
+        from: Option<Mailbox>,
+        to: &[Mailbox],
+        mail_id: &str,
+    ) -> Result<Vec<Result<Handed, ForwardError>>, ForwardError> {
+        let from = from.ok_or_else(|| damaged("the sender's address"))?;
+        let first = to
+            .first()
+            .ok_or_else(|| damaged("the recipient's address"))?;
         let gate = &self.identity.gate;
         let addressing = Addressing {
             from: from.clone(),
-            to: to.clone(),
+            to: first.clone(),
             sender: gate.system().ok_or_else(|| damaged("our address"))?,
             mail_id: Id::parse(&format!("{mail_id}@{}", gate.domain()))
                 .ok_or_else(|| damaged("the id"))?,
@@ -364,11 +387,46 @@ impl Courier {
         let content = envelope
             .write(&addressing)
             .map_err(|error| ForwardError::Permanent(error.to_string()))?;
-        let detail = self.deliver(&from, &to, &content)?;
-        Ok(Handed {
+        let answers = self.deliver(&from, to, &content)?;
+        let handed = |detail| Handed {
             awaits_response: envelope.ack,
             detail,
-        })
+        };
+        let each = answers.into_iter().map(|answer| answer.map(handed));
+        Ok(each.collect())
+    }
+
+    /// Sends a message to some of its recipients.
+    fn forward_to(
+        &self,
+        forward: &Forward<'_>,
+        to: &[Mailbox],
+    ) -> Result<Vec<Result<Handed, ForwardError>>, ForwardError> {
+        let Forward { message, row, .. } = forward;
+        let message_id = format!("{}@{}", row.id, self.identity.gate.domain());
+        let envelope = Envelope {
+            transaction_id: transaction(forward.transaction_id)?,
+            message_id: Id::parse(&message_id),
+            system: self.system(),
+            ack: self.peer.ack,
+            date: Some(match message.headers.get(Field::Date) {
+                Some(HeaderValue::Date(date)) => *date,
+                _ => u64::try_from(row.accepted_at / 1_000).unwrap_or(0),
+            }),
+            received: 0,
+            content: Content::ForwardReq(Box::new(ForwardReq {
+                from: row.sender.clone(),
+                system_report: false,
+                forward_counter: NOT_FORWARDED,
+                message: Message {
+                    headers: headers(&message.headers, row.expires_at, to),
+                    body: message.body.clone(),
+                },
+            })),
+        };
+        let tried = forward.recipients.iter().map(|one| one.attempts).max();
+        let mail_id = format!("{}.{}", forward.transaction_id, tried.unwrap_or(0));
+        self.post(&envelope, self.ours(&row.sender), to, &mail_id)
     }
 
     /// A subscriber of ours as peers write him.
@@ -390,45 +448,27 @@ impl Courier {
 }
 
 impl Forwarder for Courier {
-    fn forward(&self, forward: &Forward<'_>) -> Result<Handed, ForwardError> {
-        let Forward {
-            message,
-            row,
-            recipient,
-            ..
-        } = forward;
-        let damaged = |what: &str| ForwardError::Permanent(format!("{what} has no form on MM4"));
-        let to = self
-            .theirs(&recipient.address)
-            .ok_or_else(|| damaged("the recipient's address"))?;
-        let message_id = format!("{}@{}", row.id, self.identity.gate.domain());
-        let shown = match recipient.role {
-            Role::To | Role::Cc => Some(&to),
-            Role::Bcc => None,
+    fn forward(&self, forward: &Forward<'_>) -> Vec<Result<Handed, ForwardError>> {
+        let to: Vec<Option<Mailbox>> = forward
+            .recipients
+            .iter()
+            .map(|recipient| self.theirs(&recipient.address))
+            .collect();
+        let known: Vec<Mailbox> = to.iter().flatten().cloned().collect();
+        let mut handed = match self.forward_to(forward, &known) {
+            Ok(each) => each.into_iter(),
+            Err(error) => {
+                let each: Vec<_> = known.iter().map(|_| Err(error.clone())).collect();
+                each.into_iter()
+            }
         };
-        let envelope = Envelope {
-            transaction_id: Id::parse(&recipient.transaction_id)
-                .ok_or_else(|| damaged("the transaction id"))?,
-            message_id: Id::parse(&message_id),
-            system: self.system(),
-            ack: self.peer.ack,
-            date: Some(match message.headers.get(Field::Date) {
-                Some(HeaderValue::Date(date)) => *date,
-                _ => u64::try_from(row.accepted_at / 1_000).unwrap_or(0),
-            }),
-            received: 0,
-            content: Content::ForwardReq(Box::new(ForwardReq {
-                from: row.sender.clone(),
-                system_report: false,
-                forward_counter: NOT_FORWARDED,
-                message: Message {
-                    headers: headers(&message.headers, row.expires_at, shown),
-                    body: message.body.clone(),
-                },
-            })),
-        };
-        let mail_id = format!("{}.{}", recipient.transaction_id, recipient.attempts);
-        self.post(&envelope, self.ours(&row.sender), Some(to), &mail_id)
+        let nothing = || ForwardError::Temporary(format!("{} said nothing", self.peer.name));
+        to.iter()
+            .map(|to| match to {
+                Some(_) => handed.next().unwrap_or_else(|| Err(nothing())),
+                None => Err(damaged("the recipient's address")),
+            })
+            .collect()
     }
 
     fn tell(&self, _: &str, note: &Note) -> Result<Handed, ForwardError> {
@@ -472,7 +512,7 @@ impl Forwarder for Courier {
                     Request::ReadReport => "read",
                 };
                 let mail_id = format!("res.{kind}.{}", digest(transaction_id, now()));
-                self.post(&envelope, self.identity.gate.system(), to_system, &mail_id)
+                self.post_one(&envelope, self.identity.gate.system(), to_system, &mail_id)
             }
             Note::Delivery {
                 transaction_id,
@@ -510,9 +550,10 @@ impl Forwarder for Courier {
     }
 }
 
-/// The headers of a message as its recipient's MMSC gets them. Its expiry is a moment, for it may
-/// have waited here. `shown` is the recipient in the form of his MMSC.
-fn headers(given: &Headers, expires_at: i64, shown: Option<&Mailbox>) -> Headers {
+/// The headers of a message as the MMSC of its recipients gets them. Its expiry is a moment, for it
+/// may have waited here. `theirs` are recipients in the form of their MMSC; those among them whom the
+/// message does not name stay unnamed.
+fn headers(given: &Headers, expires_at: i64, theirs: &[Mailbox]) -> Headers {
     let mut headers = given.clone();
     for field in [Field::To, Field::Cc, Field::Bcc] {
         headers.remove(field);
@@ -522,9 +563,10 @@ fn headers(given: &Headers, expires_at: i64, shown: Option<&Mailbox>) -> Headers
             let HeaderValue::Encoded(address) = value else {
                 continue;
             };
-            let same = shown.filter(|shown| {
-                number(shown.as_str()).is_some() && number(shown.as_str()) == number(&address.text)
-            });
+            let named = number(&address.text);
+            let same = theirs
+                .iter()
+                .find(|one| named.is_some() && number(one.as_str()) == named);
             let text = same.map_or(address.text.as_str(), Mailbox::as_str);
             let value = HeaderValue::Encoded(EncodedString::new(text));
             headers.add(field, value);
@@ -551,6 +593,10 @@ fn digest(transaction_id: &str, now: u64) -> String {
         .collect()
 }
 
+fn damaged(what: &str) -> ForwardError {
+    ForwardError::Permanent(format!("{what} has no form on MM4"))
+}
+
 fn transaction(id: &str) -> Result<Id, ForwardError> {
     let wrong = || ForwardError::Permanent("the transaction id is none".to_owned());
     Id::parse(id).ok_or_else(wrong)
@@ -569,7 +615,7 @@ mod tests {
         given.add(Field::Bcc, encoded("+15550000003/TYPE=PLMN"));
         given.add(Field::Expiry, HeaderValue::Time(Time::Relative(60)));
         let shown = Mailbox::subscriber("+15550000002/TYPE=PLMN", "far.example");
-        let headers = headers(&given, 5_000, shown.as_ref());
+        let headers = headers(&given, 5_000, shown.as_slice());
         let to: Vec<_> = headers.all(Field::To).cloned().collect();
         assert_eq!(
             to,

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::envelope::{Content, DeliveryReportReq, Envelope, ReadReplyReportReq, Res};
+use super::envelope::{Content, DeliveryReportReq, Envelope, ReadReplyReportReq, Res, number};
 use super::peers::{Gate, Peer, Recipient};
 use super::session::{Mail, Verdict};
 use crate::mms::address::Msisdn;
@@ -131,6 +131,11 @@ impl Intake {
             transaction_id: self.gate.ours(&envelope.transaction_id).to_owned(),
             status: res.status,
             text: res.text.clone(),
+            recipients: res
+                .recipients
+                .iter()
+                .filter_map(|one| number(one))
+                .collect(),
         })?;
         // One that nothing waits for is no error: it may have been answered before.
         Ok(if known {

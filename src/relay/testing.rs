@@ -24,7 +24,7 @@ pub(super) const SENDER: &str = "+15550000001";
 
 /// The bench.
 pub(super) struct Bench {
-    pub(super) relay: Relay,
+    pub(super) relay: Arc<Relay>,
     pub(super) store: Arc<SqliteStore>,
     world: Arc<World>,
     phones: Phones,
@@ -59,7 +59,7 @@ impl Bench {
             Limits::default(),
         );
         Self {
-            relay,
+            relay: Arc::new(relay),
             store,
             world,
             phones: Phones::default(),
@@ -74,12 +74,17 @@ impl Bench {
         terms: super::foreign::PeerTerms,
         names: Vec<String>,
     ) -> Self {
-        self.relay.peers = super::Peers {
+        self.relay_mut().peers = super::Peers {
             routes,
             terms,
             names,
         };
         self
+    }
+
+    /// The relay, to change what it is made of.
+    pub(super) fn relay_mut(&mut self) -> &mut Relay {
+        Arc::get_mut(&mut self.relay).unwrap()
     }
 
     pub(super) fn octets(&self, pdu: &Pdu) -> Bytes {
@@ -168,6 +173,13 @@ struct AsItIs;
 impl Fitter for AsItIs {
     fn fit(&self, content: Content<'_>, _: &Device<'_>) -> Result<Fitted, FitError> {
         Ok(Fitted {
+            message: Some(content.message.clone()),
+            summary: "as it is".to_owned(),
+        })
+    }
+
+    fn known(&self, content: Content<'_>, _: &Device<'_>) -> Option<Fitted> {
+        Some(Fitted {
             message: Some(content.message.clone()),
             summary: "as it is".to_owned(),
         })

@@ -182,14 +182,13 @@ impl Relay {
             None => response.status.name().to_owned(),
         };
         if response.to == Request::Forward {
-            let found = self.store.by_transaction(&response.transaction_id)?;
-            let Some((message, recipient)) =
-                found.filter(|(_, recipient)| recipient.peer.as_ref() == Some(&response.peer))
-            else {
+            let Some((message, recipients)) = self.answered_for(response)? else {
                 return Ok(false);
             };
             let (event, what) = answered(response.status);
-            self.advance_foreign_fresh(&message, recipient, event, what, &detail)?;
+            for recipient in recipients {
+                self.advance_foreign_fresh(&message, recipient, event, what, &detail)?;
+            }
             return Ok(true);
         }
         let found = self.store.report_by_transaction(&response.transaction_id)?;

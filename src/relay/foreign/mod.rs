@@ -5,6 +5,7 @@
 //! handed to his peer, whose answer (MM4_forward.RES) says that it has taken it over; its delivery
 //! report says the rest. A peer's mail server saying 250 is neither.
 
+mod group;
 mod inbound;
 mod outbound;
 pub(super) mod step;
@@ -250,7 +251,7 @@ pub enum Note {
     },
 }
 
-/// A message for a subscriber of a peer.
+/// A message for subscribers of a peer.
 #[derive(Debug, Clone, Copy)]
 pub struct Forward<'a> {
     /// Name of the peer.
@@ -259,8 +260,10 @@ pub struct Forward<'a> {
     pub message: &'a Message,
     /// Its row.
     pub row: &'a MessageRow,
-    /// Who shall get it. The transaction id of the row is the one to send, each time the same.
-    pub recipient: &'a RecipientRow,
+    /// Who shall get it, all of them over this peer; at least one.
+    pub recipients: &'a [RecipientRow],
+    /// X-Mms-Transaction-ID, the same each time the same recipients are sent to.
+    pub transaction_id: &'a str,
 }
 
 /// What a peer's mail server said.
@@ -285,11 +288,9 @@ pub enum ForwardError {
 
 /// The way to peers.
 pub trait Forwarder: Send + Sync {
-    /// Hands a message to the peer of a recipient. Blocks until the peer has answered.
-    ///
-    /// # Errors
-    /// Whether trying again makes sense.
-    fn forward(&self, forward: &Forward<'_>) -> Result<Handed, ForwardError>;
+    /// Hands a message to a peer, once for all of its recipients. Blocks until the peer has answered.
+    /// Gives what was said to each recipient, in their order.
+    fn forward(&self, forward: &Forward<'_>) -> Vec<Result<Handed, ForwardError>>;
 
     /// Tells a peer something. Blocks until the peer has answered.
     ///
@@ -366,6 +367,9 @@ pub struct PeerResponse {
     pub status: RequestStatus,
     /// X-Mms-Status-Text.
     pub text: Option<String>,
+    /// X-Mms-Request-Recipients: whom a response to a message is about. Nobody in particular where
+    /// the peer names none.
+    pub recipients: Vec<Msisdn>,
 }
 
 /// Why a peer's message is not taken over.
@@ -386,6 +390,9 @@ pub struct PeerTerms {
     pub response_wait: Millis,
     /// How often a request is sent at most while no response comes.
     pub sendings: u32,
+    /// How long after a message expired a peer that took it over may still report on it, in
+    /// milliseconds. Then its sender is told that nobody can tell. `None`: he is told nothing.
+    pub report_wait: Option<Millis>,
 }
 
 impl Default for PeerTerms {
@@ -393,6 +400,7 @@ impl Default for PeerTerms {
         Self {
             response_wait: 3_600_000,
             sendings: 4,
+            report_wait: Some(24 * 3_600_000),
         }
     }
 }

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use super::super::delivery::{Outcome, Progress};
 use super::super::{Relay, hex};
+use super::group::transaction_id;
 use super::step::{Effect, Event, Terms, step};
 use super::{Forward, ForwardError, Forwarder, Handed, Note};
 use crate::mms::pdu;
@@ -19,14 +20,68 @@ const LEASE: Millis = 40 * 60_000;
 const BEGIN: Millis = 30 * 60_000;
 /// What is leased at once for one connection to a peer.
 const BATCH: usize = 8;
+/// What is leased at most, where one message has many recipients.
+const MOST: usize = 128;
+
+/// What is sent at once: a report, or a message for one or several recipients. First, until when it
+/// is leased.
+enum Mail {
+    Message(Millis, MessageRow, Vec<RecipientRow>),
+    Report(Millis, ReportRow),
+}
+
+impl Mail {
+    const fn until(&self) -> Millis {
+        match self {
+            Self::Message(until, ..) | Self::Report(until, _) => *until,
+        }
+    }
+}
+
+/// Puts the recipients of one message together that were leased after one another: those of one
+/// submission fall due together.
+fn mails(leases: Vec<Lease>) -> Vec<Mail> {
+    let mut mails: Vec<Mail> = Vec::new();
+    for Lease { work, until } in leases {
+        match work {
+            Work::Report(report) => mails.push(Mail::Report(until, report)),
+            Work::Recipient(both) => {
+                let (message, recipient) = *both;
+                match mails.last_mut() {
+                    Some(Mail::Message(_, last, recipients))
+                        if last.id == message.id
+                            && recipients.iter().all(|one| one.peer == recipient.peer) =>
+                    {
+                        recipients.push(recipient);
+                    }
+                    _ => mails.push(Mail::Message(until, message, vec![recipient])),
+                }
+            }
+        }
+    }
+    mails
+}
+
+/// Whether the last two leases are of one message, so that more of it may follow.
+fn goes_on(leases: &[Lease]) -> bool {
+    let message = |lease: &Lease| match &lease.work {
+        Work::Recipient(both) => Some(both.0.id.clone()),
+        Work::Report(_) => None,
+    };
+    match leases {
+        [.., before, last] => message(last).is_some() && message(before) == message(last),
+        _ => false,
+    }
+}
 
 /// Reaches no peer.
 struct Nobody;
 
 impl Forwarder for Nobody {
-    fn forward(&self, forward: &Forward<'_>) -> Result<Handed, ForwardError> {
-        let peer = forward.peer;
-        Err(ForwardError::Temporary(format!("there is no peer {peer}")))
+    fn forward(&self, forward: &Forward<'_>) -> Vec<Result<Handed, ForwardError>> {
+        let nobody = format!("there is no peer {}", forward.peer);
+        let each = |_| Err(ForwardError::Temporary(nobody.clone()));
+        forward.recipients.iter().map(each).collect()
     }
 
     fn tell(&self, peer: &str, _: &Note) -> Result<Handed, ForwardError> {
@@ -67,53 +122,94 @@ impl Relay {
 
     fn run_for(&self, whose: Whose<'_>, forwarder: &dyn Forwarder) -> Result<usize, StoreError> {
         let now = self.surroundings.now();
-        let leases = self.store.lease_of(whose, now, BATCH, LEASE)?;
-        for lease in &leases {
-            if lease.until.saturating_sub(self.surroundings.now()) < BEGIN {
+        let mut leases = self.store.lease_of(whose, now, BATCH, LEASE)?;
+        let mut last = leases.len();
+        // The other recipients of the message that comes last go with it.
+        while last == BATCH && leases.len() < MOST && goes_on(&leases) {
+            let more = self.store.lease_of(whose, now, BATCH, LEASE)?;
+            last = more.len();
+            leases.extend(more);
+        }
+        let count = leases.len();
+        for work in mails(leases) {
+            if work.until().saturating_sub(self.surroundings.now()) < BEGIN {
                 // What is left comes back when the lease runs out.
                 break;
             }
-            match self.run_lease(lease, forwarder) {
-                // The peer answered while we were sending.
-                Err(StoreError::Stale) => {}
-                other => other?,
+            match work {
+                Mail::Message(_, row, recipients) => self.forward(&row, recipients, forwarder)?,
+                Mail::Report(_, report) => match self.tell(&report, forwarder) {
+                    // The peer answered while we were sending.
+                    Err(StoreError::Stale) => {}
+                    other => other?,
+                },
             }
         }
-        Ok(leases.len())
+        Ok(count)
     }
 
-    fn run_lease(&self, lease: &Lease, forwarder: &dyn Forwarder) -> Result<(), StoreError> {
-        match &lease.work {
-            Work::Recipient(both) => self.forward(&both.0, &both.1, forwarder),
-            Work::Report(report) => self.tell(report, forwarder),
-        }
-    }
-
+    /// Hands a message to a peer for those of its recipients whose time has come.
     fn forward(
         &self,
         row: &MessageRow,
-        recipient: &RecipientRow,
+        recipients: Vec<RecipientRow>,
         forwarder: &dyn Forwarder,
     ) -> Result<(), StoreError> {
-        let effect = self.advance_foreign(row, recipient, Event::Due, "waiting", "")?;
-        if effect != Some(Effect::Send) {
-            return Ok(());
+        let mut going = Vec::with_capacity(recipients.len());
+        for recipient in recipients {
+            match self.advance_foreign(row, &recipient, Event::Due, "waiting", "") {
+                Ok(Some(Effect::Send)) => going.push(recipient),
+                // It came to its end, or somebody else was faster.
+                Ok(_) | Err(StoreError::Stale) => {}
+                Err(error) => return Err(error),
+            }
         }
+        let Some(peer) = going.first().and_then(|first| first.peer.clone()) else {
+            return Ok(());
+        };
         // It was read once when it came, so it can be read again.
         let message = self.store.body(row)?.and_then(|octets| {
             pdu::decode(&octets, &self.limits)
                 .ok()
                 .and_then(|decoded| decoded.value.into_message().ok())
         });
-        let handed = match (message, &recipient.peer) {
-            (Some(message), Some(peer)) => forwarder.forward(&Forward {
-                peer,
+        let all = match going.len() {
+            1 => Vec::new(),
+            _ => self
+                .store
+                .message(&row.id)?
+                .map_or(Vec::new(), |(_, all)| all),
+        };
+        let handed = match message {
+            Some(message) => forwarder.forward(&Forward {
+                peer: &peer,
                 message: &message,
                 row,
-                recipient,
+                recipients: &going,
+                transaction_id: &transaction_id(&going, &all),
             }),
-            _ => Err(ForwardError::Permanent("the message is damaged".to_owned())),
+            None => {
+                let damaged = || ForwardError::Permanent("the message is damaged".to_owned());
+                going.iter().map(|_| Err(damaged())).collect()
+            }
         };
+        for (recipient, handed) in going.iter().zip(handed) {
+            match self.handed(row, recipient, handed) {
+                // The peer answered for this one while we were sending.
+                Ok(()) | Err(StoreError::Stale) => {}
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(())
+    }
+
+    /// Writes down what a peer's mail server said to a recipient.
+    fn handed(
+        &self,
+        row: &MessageRow,
+        recipient: &RecipientRow,
+        handed: Result<Handed, ForwardError>,
+    ) -> Result<(), StoreError> {
         let (event, what, detail) = match handed {
             Ok(handed) => {
                 let awaits_response = handed.awaits_response;
@@ -188,6 +284,12 @@ impl Relay {
             retry_in: self.terms().retry.wait(recipient.attempts, self.jitter()),
             response_wait: self.peers.terms.response_wait,
             sendings: self.peers.terms.sendings,
+            report_by: self
+                .peers
+                .terms
+                .report_wait
+                .filter(|_| message.delivery_report)
+                .map(|wait| message.expires_at.max(now).saturating_add(wait)),
         };
         let (next, effect) = step(progress, event, &terms);
         if next == progress {

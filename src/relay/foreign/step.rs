@@ -36,6 +36,9 @@ pub(in crate::relay) struct Terms {
     pub(in crate::relay) response_wait: Millis,
     /// How often it is sent at most while no response comes.
     pub(in crate::relay) sendings: u32,
+    /// When a peer that took the message over and reported nothing will not report any more; `None`
+    /// where nobody waits for that.
+    pub(in crate::relay) report_by: Option<Millis>,
 }
 
 /// What a step asks for.
@@ -58,9 +61,11 @@ pub(in crate::relay) fn step(
     use DeliveryState as S;
     match (progress.state, event) {
         (S::Queued | S::Sent | S::Forwarded, Event::Reported(outcome)) => end(progress, outcome),
+        // It may be with the recipient or not: nobody said.
+        (S::Forwarded, Event::Due) => end(progress, Outcome::Indeterminate),
         (state, _) if state.is_final() => (progress, None),
         (_, Event::Refused(outcome)) => end(progress, outcome),
-        (_, Event::Confirmed) => (settled(progress, S::Forwarded), None),
+        (_, Event::Confirmed) => (taken_over(progress, terms), None),
         // The peer had it and never said so: nobody can tell.
         (S::Sent, Event::Due)
             if terms.now >= terms.expires_at || progress.attempts >= terms.sendings =>
@@ -88,7 +93,7 @@ pub(in crate::relay) fn step(
                 };
                 (next, None)
             } else {
-                (settled(next, S::Forwarded), None)
+                (taken_over(next, terms), None)
             }
         }
         (_, Event::Failed) => {
@@ -101,6 +106,14 @@ pub(in crate::relay) fn step(
             (next, None)
         }
         (_, Event::Reported(_)) => (progress, None),
+    }
+}
+
+/// The peer has it. Its report is waited for where somebody wants one.
+fn taken_over(progress: Progress, terms: &Terms) -> Progress {
+    Progress {
+        due_at: terms.report_by,
+        ..settled(progress, DeliveryState::Forwarded)
     }
 }
 
@@ -136,6 +149,7 @@ mod tests {
             retry_in: 10,
             response_wait: 100,
             sendings: 3,
+            report_by: None,
         }
     }
 

@@ -41,12 +41,12 @@ impl Script {
 }
 
 impl Forwarder for Script {
-    fn forward(&self, forward: &Forward<'_>) -> Result<Handed, ForwardError> {
+    fn forward(&self, forward: &Forward<'_>) -> Vec<Result<Handed, ForwardError>> {
         assert_eq!(forward.peer, "far");
         assert_eq!(forward.message.body.parts[0].data, "hello");
-        let id = forward.recipient.transaction_id.clone();
+        let id = forward.transaction_id.to_owned();
         self.transactions.lock().unwrap().push(id);
-        self.answer()
+        forward.recipients.iter().map(|_| self.answer()).collect()
     }
 
     fn tell(&self, peer: &str, note: &Note) -> Result<Handed, ForwardError> {
@@ -95,6 +95,100 @@ fn response(id: &str, status: RequestStatus) -> PeerResponse {
         transaction_id: id.to_owned(),
         status,
         text: None,
+        recipients: Vec::new(),
+    }
+}
+
+fn states(bench: &Bench, id: &str) -> Vec<DeliveryState> {
+    let (_, recipients) = bench.store.message(id).unwrap().unwrap();
+    recipients.iter().map(|one| one.state).collect()
+}
+
+/// A message to nine people abroad and one here, whose sender wants to hear of it.
+fn sent_to_many(bench: &Bench) -> String {
+    let mut to = vec![HERE.to_owned()];
+    to.extend((1..=9).map(|n| format!("+44163296000{n}")));
+    let to: Vec<&str> = to.iter().map(String::as_str).collect();
+    let mut pdu = send_req("many", &to);
+    let yes = HeaderValue::Token(0x80);
+    pdu.headers.add(Field::DeliveryReport, yes);
+    bench.accept(&pdu)
+}
+
+#[test]
+fn all_recipients_of_a_peer_are_in_one_mail_and_its_response_settles_each() {
+    use DeliveryState as S;
+    let (bench, peer) = (bench("foreign-many"), Script::default());
+    let id = sent_to_many(&bench);
+    for _ in 0..7 {
+        peer.says(Ok(true));
+    }
+    peer.says(Err(ForwardError::Temporary("450 later".to_owned())));
+    peer.says(Err(ForwardError::Permanent("550 nobody".to_owned())));
+    assert_eq!(bench.relay.run_peer("far", &peer), Ok(9));
+    let sendings = std::mem::take(&mut *peer.transactions.lock().unwrap());
+    assert_eq!(sendings.len(), 1, "{sendings:?}");
+    let mut expected = vec![S::Queued];
+    expected.extend([S::Sent; 7]);
+    expected.extend([S::Queued, S::Unreachable]);
+    assert_eq!(states(&bench, &id), expected);
+
+    // One is answered for by name, the others without names.
+    let mut ok = response(&sendings[0], RequestStatus::ContentNotAccepted);
+    ok.recipients = vec![Msisdn::parse("+441632960002").unwrap()];
+    assert_eq!(bench.relay.response_from_peer(&ok), Ok(true));
+    assert_eq!(states(&bench, &id)[2], S::Rejected);
+    assert_eq!(states(&bench, &id)[1], S::Sent);
+    let stranger = PeerResponse {
+        peer: "near".to_owned(),
+        ..response(&sendings[0], RequestStatus::Ok)
+    };
+    assert_eq!(bench.relay.response_from_peer(&stranger), Ok(false));
+    let mut ok = response(&sendings[0], RequestStatus::Ok);
+    ok.recipients = (1..=7)
+        .map(|n| Msisdn::parse(&format!("+44163296000{n}")).unwrap())
+        .collect();
+    assert_eq!(bench.relay.response_from_peer(&ok), Ok(true));
+    let now = states(&bench, &id);
+    assert_eq!(
+        (now[1], now[3], now[7]),
+        (S::Forwarded, S::Forwarded, S::Forwarded)
+    );
+    assert_eq!(
+        (now[2], now[8], now[9]),
+        (S::Rejected, S::Queued, S::Unreachable)
+    );
+
+    // The one that was put off goes alone, under the id of its own.
+    bench.advance(bench.relay.terms().retry.longest);
+    peer.says(Ok(true));
+    bench.relay.run_peer("far", &peer).unwrap();
+    let (_, recipients) = bench.store.message(&id).unwrap().unwrap();
+    let sendings = peer.transactions.lock().unwrap().clone();
+    assert_eq!(sendings, [recipients[8].transaction_id.clone()]);
+}
+
+#[test]
+fn a_peer_that_never_reports_leaves_it_open_and_the_sender_hears_that() {
+    for wait in [None, Some(7_000)] {
+        let (mut bench, peer) = (bench("foreign-silent"), Script::default());
+        bench.relay_mut().peers.terms.report_wait = wait;
+        let (id, _) = sent(&bench);
+        peer.says(Ok(false));
+        bench.relay.run_peer("far", &peer).unwrap();
+        assert_eq!(state(&bench, &id), DeliveryState::Forwarded);
+        bench.advance(bench.relay.terms().expiry);
+        bench.relay.run_peer("far", &peer).unwrap();
+        assert!(heard(&bench).is_empty(), "it may still report");
+        bench.advance(7_000);
+        bench.relay.run_peer("far", &peer).unwrap();
+        match wait {
+            Some(_) => assert_eq!(heard(&bench), [0x85]),
+            None => assert!(heard(&bench).is_empty()),
+        }
+        bench.advance(7_000);
+        bench.relay.run_peer("far", &peer).unwrap();
+        assert!(heard(&bench).is_empty(), "once");
     }
 }
 

@@ -36,6 +36,9 @@ pub struct Mm4 {
     pub response_minutes: Count,
     /// How often a request is sent at most while no response comes.
     pub sendings: Count,
+    /// Hours after its expiry in which a peer that took a message over may still report on it; then
+    /// the sender is told that nobody can tell. Zero: he is told nothing.
+    pub report_hours: u32,
     /// Connections of peers open at one time.
     pub connections: Count,
     /// Connections of one address open at one time.
@@ -131,6 +134,9 @@ impl Default for Mm4 {
             default: None,
             response_minutes: Count(u32::try_from(minutes).unwrap_or(u32::MAX)),
             sendings: Count(terms.sendings),
+            report_hours: terms.report_wait.map_or(0, |wait| {
+                u32::try_from(wait / (3_600 * SECOND)).unwrap_or(u32::MAX)
+            }),
             connections: count(bounds.connections),
             connections_per_address: count(bounds.connections_per_address),
             certificate: None,
@@ -301,6 +307,10 @@ impl Mm4 {
         PeerTerms {
             response_wait: self.response_minutes.times(60 * SECOND),
             sendings: self.sendings.0,
+            report_wait: match self.report_hours {
+                0 => None,
+                hours => Some(i64::from(hours).saturating_mul(3_600 * SECOND)),
+            },
         }
     }
 
