@@ -19,6 +19,9 @@ use crate::relay::{Happening, Interface, Retrieved};
 /// Octets of one capability header that are kept.
 const LONGEST_HEADER: usize = 4 << 10;
 
+/// Octets of a request that is read where others wait for it: it takes microseconds.
+const SMALL: usize = 128 << 10;
+
 /// Headers that describe a device.
 const CAPABILITIES: [&str; 7] = [
     "accept",
@@ -49,7 +52,7 @@ pub(super) async fn handle(
                 let token = path.rsplit_once("/b/").map_or("", |(_, token)| token);
                 fetch(edge, token.to_owned(), from, device, true).await
             }
-            None => plain(StatusCode::NOT_FOUND, "There is nothing here"),
+            None => nothing_here(),
         },
         Method::POST => match read(edge, body).await {
             Ok(Body { octets, room }) => {
@@ -96,18 +99,28 @@ async fn fetch(
     boxed: bool,
 ) -> Answer {
     let worker = edge.clone();
-    blocking(move || {
-        remember(&worker, from.as_ref(), &device);
-        if boxed {
-            return match worker.relay.retrieve_boxed(&token, &device) {
-                Some(octets) => message(octets),
-                None => plain(StatusCode::NOT_FOUND, "There is nothing here"),
-            };
+    by_itself(async move {
+        if !boxed && remembered(&worker, from.as_ref(), &device) {
+            match worker.relay.retrieve_soon(&token, &device).await {
+                Some(Retrieved::Conf(octets)) => return message(octets),
+                Some(Retrieved::Unknown) => return nothing_here(),
+                None => {}
+            }
         }
-        match worker.relay.retrieve(&token, &device) {
-            Retrieved::Conf(octets) => message(octets),
-            Retrieved::Unknown => plain(StatusCode::NOT_FOUND, "There is nothing here"),
-        }
+        blocking(move || {
+            remember(&worker, from.as_ref(), &device);
+            if boxed {
+                return match worker.relay.retrieve_boxed(&token, &device) {
+                    Some(octets) => message(octets),
+                    None => nothing_here(),
+                };
+            }
+            match worker.relay.retrieve(&token, &device) {
+                Retrieved::Conf(octets) => message(octets),
+                Retrieved::Unknown => nothing_here(),
+            }
+        })
+        .await
     })
     .await
 }
@@ -119,11 +132,27 @@ async fn post(
     device: Vec<(String, String)>,
 ) -> Answer {
     let worker = edge.clone();
-    blocking(move || {
-        remember(&worker, from.as_ref(), &device);
-        answer(&worker, &octets, from.as_ref())
+    by_itself(async move {
+        let small = octets.len() <= SMALL && remembered(&worker, from.as_ref(), &device);
+        if small && let Some(answer) = answer_soon(&worker, &octets, from.as_ref()).await {
+            return answer;
+        }
+        blocking(move || {
+            remember(&worker, from.as_ref(), &device);
+            answer(&worker, &octets, from.as_ref())
+        })
+        .await
     })
     .await
+}
+
+/// Runs a request to its end, also where the phone hangs up meanwhile. A panic in there is a bug,
+/// and costs this request alone.
+async fn by_itself(work: impl Future<Output = Answer> + Send + 'static) -> Answer {
+    match tokio::spawn(work).await {
+        Ok(answer) => answer,
+        Err(_) => plain(StatusCode::INTERNAL_SERVER_ERROR, "Something went wrong"),
+    }
 }
 
 /// Runs what waits for disks and codecs where it keeps nobody else waiting. A panic in there is a
@@ -132,6 +161,20 @@ async fn blocking(work: impl FnOnce() -> Answer + Send + 'static) -> Answer {
     match tokio::task::spawn_blocking(work).await {
         Ok(answer) => answer,
         Err(_) => plain(StatusCode::INTERNAL_SERVER_ERROR, "Something went wrong"),
+    }
+}
+
+/// The answer to what needs no thread that waits, which is most of what phones send.
+async fn answer_soon(edge: &Edge, octets: &Bytes, from: Option<&Msisdn>) -> Option<Answer> {
+    let relay = &edge.relay;
+    let pdu = decode(octets, relay.limits()).ok()?.value;
+    match pdu.pdu_type {
+        PduType::SendReq => Some(conf(&relay.submit_soon(octets, &pdu, from).await?)),
+        PduType::NotifyRespInd | PduType::AcknowledgeInd => relay
+            .respond_soon(&pdu, from)
+            .await
+            .map(|done| taken_in(done.is_ok())),
+        _ => None,
     }
 }
 
@@ -158,14 +201,18 @@ fn answer(edge: &Edge, octets: &Bytes, from: Option<&Msisdn>) -> Answer {
         PduType::NotifyRespInd
         | PduType::AcknowledgeInd
         | PduType::ReadRecInd
-        | PduType::CancelConf => {
-            match relay.respond(&pdu, from) {
-                // Some phones hang where there is a body.
-                Ok(_) => Response::default(),
-                Err(_) => plain(StatusCode::SERVICE_UNAVAILABLE, "Try again later"),
-            }
-        }
+        | PduType::CancelConf => taken_in(relay.respond(&pdu, from).is_ok()),
         _ => conf(&relay.refuse_kind(&pdu)),
+    }
+}
+
+/// The answer to what has none, once it is written down.
+fn taken_in(written: bool) -> Answer {
+    if written {
+        // Some phones hang where there is a body.
+        Response::default()
+    } else {
+        plain(StatusCode::SERVICE_UNAVAILABLE, "Try again later")
     }
 }
 
@@ -220,10 +267,23 @@ fn plain(status: StatusCode, text: &str) -> Answer {
     answer
 }
 
-fn remember(edge: &Edge, from: Option<&Msisdn>, device: &[(String, String)]) {
+fn nothing_here() -> Answer {
+    plain(StatusCode::NOT_FOUND, "There is nothing here")
+}
+
+/// Whether [`remember`] has nothing to do that would have to wait.
+fn remembered(edge: &Edge, from: Option<&Msisdn>, device: &[(String, String)]) -> bool {
+    from.is_none_or(|number| !describes_itself(device) || edge.relay.remembers(number, device))
+}
+
+fn describes_itself(device: &[(String, String)]) -> bool {
     let tells = |name: &str| name == "x-wap-profile" || name == "user-agent" || name == "profile";
+    device.iter().any(|(name, _)| tells(name))
+}
+
+fn remember(edge: &Edge, from: Option<&Msisdn>, device: &[(String, String)]) {
     if let Some(number) = from
-        && device.iter().any(|(name, _)| tells(name))
+        && describes_itself(device)
     {
         // Forgetting a device costs quality, not a message.
         let _ = edge.relay.remember(number, device);

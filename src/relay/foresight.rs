@@ -4,7 +4,7 @@
 use std::collections::HashMap;
 use std::time::Duration;
 
-use super::retrieve::{digest, number, outgoing};
+use super::retrieve::{digest, hash, number, outgoing};
 use super::{Content, Device, Forecast, Later, Relay};
 use crate::mms::pdu;
 use crate::store::{DeliveryState, Lease, MessageRow, RecipientRow, Work};
@@ -60,9 +60,14 @@ impl Relay {
         if remembered.is_empty() {
             return None;
         }
-        let octets = self.store.body(message).ok()??;
-        let decoded = pdu::decode(&octets, &self.limits).ok()?;
-        let original = decoded.value.into_message().ok()?;
+        let original = match self.recent.get(&hash(&recipient.token)) {
+            Some(taken) => taken.message.clone(),
+            None => {
+                let octets = self.store.body(message).ok()??;
+                let decoded = pdu::decode(&octets, &self.limits).ok()?;
+                decoded.value.into_message().ok()?
+            }
+        };
         let digest = digest(message);
         let message = outgoing(original, message, recipient);
         let device = Device {

@@ -15,11 +15,13 @@ mod network;
 mod notification;
 mod operate;
 mod policy;
+mod recent;
 mod report;
 mod respond;
 mod retrieve;
 pub mod retry;
 pub mod route;
+mod soon;
 mod status;
 mod submit;
 #[cfg(test)]
@@ -201,6 +203,11 @@ pub trait Fitter: Send + Sync {
     /// Where it cannot be tried now.
     fn fit(&self, content: Content<'_>, device: &Device<'_>) -> Result<Fitted, FitError>;
 
+    /// What fitting a message gives, where that is known without doing it. Returns at once.
+    fn known(&self, _content: Content<'_>, _device: &Device<'_>) -> Option<Fitted> {
+        None
+    }
+
     /// Begins to fit a message whose phone is not told of it yet, so that it can be told the size
     /// and finds it done. Returns at once. `None` where nothing can be said.
     fn foresee(&self, _content: Content<'_>, _device: &Device<'_>) -> Option<Forecast> {
@@ -273,6 +280,8 @@ pub struct Relay {
     watch: Arc<dyn Watch>,
     peers: Peers,
     gate: policy::Gate,
+    recent: recent::Recent,
+    devices: recent::Devices,
 }
 
 /// How peers are reached and dealt with.
@@ -302,6 +311,8 @@ impl Relay {
             watch: Arc::new(watch::Unwatched),
             peers: Peers::default(),
             gate: policy::Gate::default(),
+            recent: recent::Recent::default(),
+            devices: recent::Devices::default(),
         }
     }
 
@@ -370,6 +381,15 @@ impl Relay {
         self.store.page()
     }
 
+    /// Whether messages can be taken over now, and how much the store holds.
+    ///
+    /// # Errors
+    /// Where the store cannot be read or written.
+    pub fn ready(&self) -> Result<store::Page, StoreError> {
+        self.store.try_write()?;
+        self.store.page()
+    }
+
     /// When there is something to do again for [`Relay::run_due`]; `None` where nothing waits.
     ///
     /// # Errors
@@ -401,28 +421,45 @@ impl Relay {
         subscriber: &Msisdn,
         headers: &[(String, String)],
     ) -> Result<(), StoreError> {
-        if headers.is_empty() {
+        if headers.is_empty() || *self.remembered(subscriber)? == *headers {
             return Ok(());
         }
         let description = headers
             .iter()
             .map(|(name, value)| format!("{name}: {value}\n"))
             .collect::<String>();
-        if self.store.device(subscriber.as_str())?.as_ref() == Some(&description) {
-            return Ok(());
-        }
         let now = self.surroundings.now();
         self.store
-            .remember_device(subscriber.as_str(), &description, now)
+            .remember_device(subscriber.as_str(), &description, now)?;
+        self.devices.put(subscriber.as_str(), headers.into(), now);
+        Ok(())
     }
 
-    fn remembered(&self, subscriber: &Msisdn) -> Result<Vec<(String, String)>, StoreError> {
+    /// Whether [`Relay::remember`] has nothing to do, as far as that is known without asking the
+    /// store.
+    #[must_use]
+    pub fn remembers(&self, subscriber: &Msisdn, headers: &[(String, String)]) -> bool {
+        let now = self.surroundings.now();
+        headers.is_empty()
+            || self
+                .devices
+                .get(subscriber.as_str(), now)
+                .is_some_and(|known| *known == *headers)
+    }
+
+    fn remembered(&self, subscriber: &Msisdn) -> Result<recent::Description, StoreError> {
+        let now = self.surroundings.now();
+        if let Some(known) = self.devices.get(subscriber.as_str(), now) {
+            return Ok(known);
+        }
         let description = self.store.device(subscriber.as_str())?.unwrap_or_default();
         let header = |line: &str| {
             let (name, value) = line.split_once(": ")?;
             Some((name.to_owned(), value.to_owned()))
         };
-        Ok(description.lines().filter_map(header).collect())
+        let known: recent::Description = description.lines().filter_map(header).collect();
+        self.devices.put(subscriber.as_str(), known.clone(), now);
+        Ok(known)
     }
 
     /// Takes one step of one recipient and writes it down, with the report it causes. `None`

@@ -18,23 +18,11 @@ impl Relay {
     /// # Errors
     /// Where the store cannot be read or written: the phone should try again.
     pub fn respond(&self, pdu: &Pdu, from: Option<&Msisdn>) -> Result<bool, StoreError> {
-        let report_allowed = pdu.headers.flag(Field::ReportAllowed).unwrap_or(true);
+        if let Some((event, what)) = said(pdu) {
+            return self.answered(pdu, from, event, what);
+        }
         match pdu.pdu_type {
             PduType::ReadRecInd => self.read(pdu, from),
-            PduType::AcknowledgeInd => {
-                let event = Event::Acknowledged { report_allowed };
-                self.answered(pdu, from, event, "acknowledged")
-            }
-            PduType::NotifyRespInd => match pdu.headers.token(Field::Status) {
-                Some(0x81) => {
-                    let event = Event::Acknowledged { report_allowed };
-                    self.answered(pdu, from, event, "retrieved")
-                }
-                Some(0x82) => self.answered(pdu, from, Event::Rejected, "rejected"),
-                Some(0x83) => self.answered(pdu, from, Event::Deferred, "deferred"),
-                Some(0x84) => self.answered(pdu, from, Event::Unrecognised, "unrecognised"),
-                _ => Ok(false),
-            },
             PduType::CancelConf => self.recalled(pdu, from),
             _ => Ok(false),
         }
@@ -155,8 +143,22 @@ impl Relay {
     }
 }
 
+/// What a phone says of a message that it was told of, and the word for it.
+pub(super) fn said(pdu: &Pdu) -> Option<(Event, &'static str)> {
+    let report_allowed = pdu.headers.flag(Field::ReportAllowed).unwrap_or(true);
+    let acknowledged = Event::Acknowledged { report_allowed };
+    match (pdu.pdu_type, pdu.headers.token(Field::Status)) {
+        (PduType::AcknowledgeInd, _) => Some((acknowledged, "acknowledged")),
+        (PduType::NotifyRespInd, Some(0x81)) => Some((acknowledged, "retrieved")),
+        (PduType::NotifyRespInd, Some(0x82)) => Some((Event::Rejected, "rejected")),
+        (PduType::NotifyRespInd, Some(0x83)) => Some((Event::Deferred, "deferred")),
+        (PduType::NotifyRespInd, Some(0x84)) => Some((Event::Unrecognised, "unrecognised")),
+        _ => None,
+    }
+}
+
 /// Whether a recipient is who the network says, where it says anything.
-fn is(recipient: &RecipientRow, from: Option<&Msisdn>) -> bool {
+pub(super) fn is(recipient: &RecipientRow, from: Option<&Msisdn>) -> bool {
     // For a subscriber of a peer, the peer speaks.
     recipient.peer.is_none()
         && from.is_none_or(|from| number(&recipient.address).as_ref() == Some(from))

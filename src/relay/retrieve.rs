@@ -1,5 +1,7 @@
 //! Handing a message out: a token in, M-Retrieve.conf out.
 
+use std::sync::Arc;
+
 use bytes::Bytes;
 use sha2::{Digest, Sha256};
 
@@ -29,7 +31,7 @@ pub enum Retrieved {
 }
 
 /// Why a message is not handed out: X-Mms-Retrieve-Status and what the phone shows.
-struct Refusal(u8, &'static str);
+pub(super) struct Refusal(pub(super) u8, pub(super) &'static str);
 
 /// Error-transient-failure.
 const TRANSIENT: u8 = 0xC0;
@@ -37,6 +39,14 @@ const TRANSIENT: u8 = 0xC0;
 const NOT_FOUND: u8 = 0xE2;
 /// Error-permanent-failure: content unsupported.
 const UNSUPPORTED: u8 = 0xE3;
+
+/// The store does not answer.
+pub(super) const UNAVAILABLE: Refusal =
+    Refusal(TRANSIENT, "The message cannot be read now; try again later");
+/// It was deleted, or never was.
+pub(super) const GONE: Refusal = Refusal(NOT_FOUND, "The message is not here any more");
+/// Nobody fetched it in time.
+pub(super) const EXPIRED: Refusal = Refusal(NOT_FOUND, "The message has expired");
 
 /// Headers of a submission that its recipients see.
 pub(super) const SHOWN: [Field; 15] = [
@@ -62,11 +72,15 @@ impl Relay {
     /// gives the same until the octets of the message are deleted.
     #[must_use]
     pub fn retrieve(&self, token: &str, headers: &[(String, String)]) -> Retrieved {
-        let plain = token.len() == TOKEN && token.bytes().all(|octet| octet.is_ascii_hexdigit());
-        if !plain {
+        if !is_token(token) {
             return Retrieved::Unknown;
         }
-        let conf = self.try_retrieve(token, headers).and_then(|conf| {
+        self.retrieved(self.try_retrieve(token, headers))
+    }
+
+    /// The answer to a fetch, after whoever watches heard of it.
+    pub(super) fn retrieved(&self, conf: Result<Pdu, Refusal>) -> Retrieved {
+        let conf = conf.and_then(|conf| {
             let id = conf.headers.text(Field::MessageId).map(str::to_owned);
             let encoded = encode(&conf).map_err(|_| Refusal(UNSUPPORTED, "It has no form"))?;
             Ok((id, encoded))
@@ -85,20 +99,16 @@ impl Relay {
     }
 
     fn try_retrieve(&self, token: &str, headers: &[(String, String)]) -> Result<Pdu, Refusal> {
-        let unavailable = |_| Refusal(TRANSIENT, "The message cannot be read now; try again later");
+        let unavailable = |_| UNAVAILABLE;
         let (row, recipient) = self
             .store
             .by_token(&hash(token))
             .map_err(unavailable)?
-            .ok_or(Refusal(NOT_FOUND, "The message is not here any more"))?;
+            .ok_or(GONE)?;
         if !self.may_fetch(&row, &recipient) {
-            return Err(Refusal(NOT_FOUND, "The message has expired"));
+            return Err(EXPIRED);
         }
-        let octets = self
-            .store
-            .body(&row)
-            .map_err(unavailable)?
-            .ok_or(Refusal(NOT_FOUND, "The message is not here any more"))?;
+        let octets = self.store.body(&row).map_err(unavailable)?.ok_or(GONE)?;
         // It was read once when it came, so it can be read again.
         let original = pdu::decode(&octets, &self.limits)
             .ok()
@@ -107,7 +117,7 @@ impl Relay {
         let message = outgoing(original, &row, &recipient);
         let remembered = match number(&recipient.address) {
             Some(number) => self.remembered(&number).map_err(unavailable)?,
-            None => Vec::new(),
+            None => Arc::default(),
         };
         let device = Device {
             headers,
@@ -143,10 +153,7 @@ impl Relay {
         self.fetched(&row, &recipient, &fitted.summary)
             .map_err(unavailable)?;
         self.surroundings.pass(super::Moment::Fetched);
-        let mut conf = Pdu::from_message(PduType::RetrieveConf, message);
-        conf.headers
-            .set(Field::MmsVersion, HeaderValue::Token(0x92));
-        Ok(conf)
+        Ok(retrieve_conf(message))
     }
 
     /// Whether a message may be handed out. One that was fetched in time may be fetched again, as
@@ -228,6 +235,14 @@ impl Relay {
     }
 }
 
+/// M-Retrieve.conf with a message that was fitted.
+pub(super) fn retrieve_conf(message: Message) -> Pdu {
+    let mut conf = Pdu::from_message(PduType::RetrieveConf, message);
+    conf.headers
+        .set(Field::MmsVersion, HeaderValue::Token(0x92));
+    conf
+}
+
 /// The message as its recipient shall see it, with all headers that M-Retrieve.conf will have.
 pub(super) fn outgoing(original: Message, row: &MessageRow, recipient: &RecipientRow) -> Message {
     let mut headers = Headers::new();
@@ -255,6 +270,11 @@ pub(super) fn outgoing(original: Message, row: &MessageRow, recipient: &Recipien
         headers,
         body: original.body,
     }
+}
+
+/// Whether a text could be a token of ours.
+pub(super) fn is_token(text: &str) -> bool {
+    text.len() == TOKEN && text.bytes().all(|octet| octet.is_ascii_hexdigit())
 }
 
 /// What a token is looked up by: the time that takes tells nothing about the tokens there are.

@@ -16,10 +16,20 @@ use crate::store::{Accepted, Millis, NewRecipient, Role, StoreError, Submission}
 /// The longest relative expiry that clients can read: three octets of seconds.
 const LONGEST_EXPIRY: Millis = 0xFF_FFFF * 1_000;
 /// Fresh random numbers are tried this often before a submission fails.
-const DRAWS: usize = 3;
+pub(super) const DRAWS: usize = 3;
+/// What a sender is told whose message is not on the disk.
+pub(super) const NOT_STORED: &str = "The message could not be stored; try again";
 
 /// Why a submission is refused, and what the phone is told.
 pub(super) struct Refusal(pub(super) Response, pub(super) String);
+
+/// A submission that nothing is to be said against, without its random numbers.
+pub(super) struct Prepared {
+    pub(super) submission: Submission,
+    pub(super) recipients: Vec<Addressee>,
+    /// A word on those recipients who will not get it.
+    pub(super) foreign: Option<String>,
+}
 
 /// The recipients of a submission.
 #[derive(Default)]
@@ -47,9 +57,21 @@ impl Relay {
     /// the message.
     #[must_use]
     pub fn submit(&self, octets: &Bytes, pdu: &Pdu, sender: Option<&Msisdn>) -> Pdu {
+        let taken = self.try_submit(octets, pdu, sender, Version::of(pdu));
+        self.submitted(octets.len(), pdu, sender, taken)
+    }
+
+    /// The answer to an M-Send.req that was taken over or refused, after whoever watches heard of it.
+    pub(super) fn submitted(
+        &self,
+        octets: usize,
+        pdu: &Pdu,
+        sender: Option<&Msisdn>,
+        taken: Result<(String, Option<String>), Refusal>,
+    ) -> Pdu {
         let version = Version::of(pdu);
         let mut conf = answer(PduType::SendConf, pdu, version);
-        let (response, text, id) = match self.try_submit(octets, pdu, sender, version) {
+        let (response, text, id) = match taken {
             Ok((id, None)) => (Response::Ok, None, Some(id)),
             Ok((id, Some(text))) => (Response::PartialSuccess, Some(text), Some(id)),
             Err(Refusal(response, text)) => (response, Some(text), None),
@@ -59,7 +81,7 @@ impl Relay {
             interface: Interface::Mm1,
             message_id: id.as_deref(),
             sender: sender.map(Msisdn::as_str),
-            octets: octets.len(),
+            octets,
             result: response_status(octet),
             why: text.as_deref(),
         });
@@ -119,6 +141,21 @@ impl Relay {
         sender: Option<&Msisdn>,
         version: Version,
     ) -> Result<(String, Option<String>), Refusal> {
+        let prepared = self.prepare(octets.len(), pdu, sender, version)?;
+        let id = self
+            .store_submission(prepared.submission, &prepared.recipients, octets)
+            .map_err(|text| Refusal(Response::TransientFailure, text))?;
+        Ok((id, prepared.foreign))
+    }
+
+    /// Looks at all of an M-Send.req of so many octets but its content.
+    pub(super) fn prepare(
+        &self,
+        octets: usize,
+        pdu: &Pdu,
+        sender: Option<&Msisdn>,
+        version: Version,
+    ) -> Result<Prepared, Refusal> {
         let refuse = |response, text: &str| Err(Refusal(response, text.to_owned()));
         let Some(sender) = sender else {
             let text = "The network did not say who is sending";
@@ -130,12 +167,9 @@ impl Relay {
         let Some(transaction_id) = pdu.transaction_id().filter(|id| !id.is_empty()) else {
             return refuse(Response::MessageFormatCorrupt, "There is no transaction id");
         };
-        if octets.len() > self.terms().message_bytes {
+        if octets > self.terms().message_bytes {
             let most = self.terms().message_bytes;
-            let text = format!(
-                "A message may have {most} octets, this has {}",
-                octets.len()
-            );
+            let text = format!("A message may have {most} octets, this has {octets}");
             return refuse(Response::ContentNotAccepted, &text);
         }
         if pdu.body.is_none() {
@@ -182,15 +216,16 @@ impl Relay {
             read_report: flag(Field::ReadReport),
             sender_visible: pdu.headers.token(Field::SenderVisibility) != Some(0x80),
             class: class(&pdu.headers),
-            size: u64::try_from(octets.len()).unwrap_or(u64::MAX),
+            size: u64::try_from(octets).unwrap_or(u64::MAX),
             subject: pdu.headers.text(Field::Subject).map(str::to_owned),
             recipients: Vec::new(),
             origin: None,
         };
-        let id = self
-            .store_submission(submission, &recipients, octets)
-            .map_err(|text| Refusal(Response::TransientFailure, text))?;
-        Ok((id, foreign))
+        Ok(Prepared {
+            submission,
+            recipients,
+            foreign,
+        })
     }
 
     /// Holds a subscriber to his rate.
@@ -220,40 +255,64 @@ impl Relay {
             .accepted_at
             .saturating_sub(self.terms().duplicates);
         for _ in 0..DRAWS {
-            let random = || self.surroundings.random();
-            submission.id = message_id(submission.accepted_at, &random()?);
-            submission.recipients = recipients
-                .iter()
-                .map(|addressee| {
-                    let random = random()?;
-                    let (token, rest) = random.split_at(16);
-                    Ok(NewRecipient {
-                        address: format!("{}/TYPE=PLMN", addressee.number),
-                        role: addressee.role,
-                        token: hex(token),
-                        transaction_id: hex(rest.first_chunk::<6>().map_or(&[], |id| &id[..])),
-                        peer: addressee.peer.clone(),
-                    })
-                })
-                .collect::<Result<_, String>>()?;
-            match self.store.accept(&submission, octets, since) {
-                Ok(Accepted::New) => {
-                    self.surroundings.pass(Moment::Accepted);
-                    if recipients.iter().any(|recipient| recipient.peer.is_none()) {
-                        self.surroundings.wake();
-                    }
-                    if recipients.iter().any(|recipient| recipient.peer.is_some()) {
-                        self.surroundings.wake_peers();
-                    }
-                    return Ok(submission.id);
-                }
-                Ok(Accepted::Duplicate(id)) => return Ok(id),
-                Err(StoreError::Collision) => {}
-                // The phone is told no details of our disks.
-                Err(_) => break,
+            self.draw(&mut submission, recipients)?;
+            let accepted = self.store.accept(&submission, octets, since);
+            if let Some(id) = self.taken_over(&submission, accepted) {
+                return id;
             }
         }
-        Err("The message could not be stored; try again".to_owned())
+        Err(NOT_STORED.to_owned())
+    }
+
+    /// Draws the random numbers of a submission.
+    pub(super) fn draw(
+        &self,
+        submission: &mut Submission,
+        recipients: &[Addressee],
+    ) -> Result<(), String> {
+        let random = || self.surroundings.random();
+        submission.id = message_id(submission.accepted_at, &random()?);
+        submission.recipients = recipients
+            .iter()
+            .map(|addressee| {
+                let random = random()?;
+                let (token, rest) = random.split_at(16);
+                Ok(NewRecipient {
+                    address: format!("{}/TYPE=PLMN", addressee.number),
+                    role: addressee.role,
+                    token: hex(token),
+                    transaction_id: hex(rest.first_chunk::<6>().map_or(&[], |id| &id[..])),
+                    peer: addressee.peer.clone(),
+                })
+            })
+            .collect::<Result<_, String>>()?;
+        Ok(())
+    }
+
+    /// The id under which the store has a submission, after those who have work now were woken, or
+    /// what its sender is told; `None` where other random numbers are to be tried.
+    pub(super) fn taken_over(
+        &self,
+        submission: &Submission,
+        accepted: Result<Accepted, StoreError>,
+    ) -> Option<Result<String, String>> {
+        match accepted {
+            Ok(Accepted::New) => {
+                self.surroundings.pass(Moment::Accepted);
+                let recipients = &submission.recipients;
+                if recipients.iter().any(|recipient| recipient.peer.is_none()) {
+                    self.surroundings.wake();
+                }
+                if recipients.iter().any(|recipient| recipient.peer.is_some()) {
+                    self.surroundings.wake_peers();
+                }
+                Some(Ok(submission.id.clone()))
+            }
+            Ok(Accepted::Duplicate(id)) => Some(Ok(id)),
+            Err(StoreError::Collision) => None,
+            // The phone is told no details of our disks.
+            Err(_) => Some(Err(NOT_STORED.to_owned())),
+        }
     }
 
     /// Who To, Cc and Bcc name.

@@ -149,6 +149,20 @@ impl<F: Fitter> Fitter for WatchedFitter<F> {
         fitted
     }
 
+    fn known(&self, content: Content<'_>, device: &Device<'_>) -> Option<Fitted> {
+        let started = Instant::now();
+        let fitted = self.fitter.known(content, device)?;
+        // One of which nothing fits is asked for again, and counted then.
+        fitted.message.as_ref()?;
+        let verdict = if fitted.summary.starts_with("unchanged") {
+            "unchanged"
+        } else {
+            "adapted"
+        };
+        self.metrics.adapted(verdict, started.elapsed());
+        Some(fitted)
+    }
+
     fn foresee(&self, content: Content<'_>, device: &Device<'_>) -> Option<Forecast> {
         self.fitter.foresee(content, device)
     }

@@ -15,11 +15,13 @@ mod bodies;
 pub mod conformance;
 mod fault;
 pub mod outbox;
+mod queue;
 pub mod records;
 mod rows;
 mod sqlite;
 
 pub use fault::{Faults, Point};
+pub use queue::{Decide, Queue, Stepped, Told, Which};
 pub use rows::{
     Accepted, BoxEntry, Change, DeliveryState, Event, Lease, MessageRow, NewRecipient, NewReport,
     Origin, Page, Quota, RecipientRow, ReportChange, ReportRow, Role, Settlement, Submission,
@@ -206,6 +208,20 @@ pub trait Store: Send + Sync {
     /// # Errors
     /// Where the store cannot be written.
     fn box_delete(&self, owner: &str, hash: &[u8; 32]) -> Result<bool, StoreError>;
+
+    /// The verbs for callers that must not wait, where this store has them. Those that wait are
+    /// there anyway.
+    fn queue(&self) -> Option<&dyn Queue> {
+        None
+    }
+
+    /// Whether it can be written now, found out by writing.
+    ///
+    /// # Errors
+    /// Where it cannot: no message is taken over then.
+    fn try_write(&self) -> Result<(), StoreError> {
+        self.page().map(|_| ())
+    }
 
     /// How much is there.
     ///

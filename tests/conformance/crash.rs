@@ -409,6 +409,145 @@ fn a_full_disk_is_a_temporary_failure_and_passes_by_itself() {
     drop(unmount);
 }
 
+/// A file system of its own in a file, which can be made read-only under its users as the kernel does
+/// where the disk fails.
+struct Disc {
+    image: std::path::PathBuf,
+    at: std::path::PathBuf,
+}
+
+impl Disc {
+    /// `None` where the machine does not let us.
+    fn new(folder: &Path) -> Option<Self> {
+        let (image, at) = (folder.join("image"), folder.join("disc"));
+        std::fs::create_dir(&at).unwrap();
+        std::fs::File::create(&image)
+            .and_then(|file| file.set_len(96 << 20))
+            .unwrap();
+        let disc = Self { image, at };
+        let made = ran("mkfs.ext4", &["-q", disc.image.to_str().unwrap()]);
+        (made && disc.mount()).then_some(disc)
+    }
+
+    fn mount(&self) -> bool {
+        let (image, at) = (self.image.to_str().unwrap(), self.at.to_str().unwrap());
+        ran("mount", &["-o", "loop", image, at])
+    }
+
+    /// What the kernel does when it meets an error in the file system.
+    fn abort(&self) -> bool {
+        ran("mount", &["-o", "remount,abort", self.at.to_str().unwrap()])
+    }
+
+    /// What an operator does then.
+    fn repair(&self) {
+        assert!(ran("umount", &[self.at.to_str().unwrap()]));
+        // 1: errors were corrected.
+        let _ = ran("e2fsck", &["-fy", self.image.to_str().unwrap()]);
+        assert!(self.mount());
+    }
+}
+
+impl Drop for Disc {
+    fn drop(&mut self) {
+        let _ = Command::new("umount").arg("-l").arg(&self.at).status();
+    }
+}
+
+fn ran(program: &str, args: &[&str]) -> bool {
+    let output = Command::new(program).args(args).output();
+    output.is_ok_and(|output| output.status.success())
+}
+
+#[test]
+fn a_disk_that_turns_read_only_is_a_temporary_failure_and_nothing_is_lost() {
+    let scratch = Scratch::new("read-only");
+    let Some(disc) = Disc::new(&scratch.0) else {
+        println!("skipped: a file system of its own cannot be mounted here");
+        return;
+    };
+    let mut server = Server::start(&disc.at, DEVICE);
+    let send = |server: &Server, id: &str| {
+        let (status, body) = post(server.mm1, ALICE, &message(id)).unwrap();
+        assert_eq!(status, 200);
+        read(body)
+    };
+    let mut promised = BTreeSet::new();
+    for number in 0..10 {
+        let conf = send(&server, &format!("r{number}"));
+        promised.insert(conf.headers.text(Field::MessageId).unwrap().to_owned());
+    }
+    let url = server.next_url(PATIENCE).expect("a notification");
+    if !disc.abort() {
+        println!("skipped: a file system cannot be made to fail here");
+        return;
+    }
+    // In a row, and in a file.
+    for id in ["r11", "r10"] {
+        let conf = send(&server, id);
+        assert_eq!(conf.headers.token(Field::ResponseStatus), Some(0xC0));
+        assert!(conf.headers.get(Field::MessageId).is_none());
+    }
+    let conf = fetch(server.mm1, &url, "");
+    assert_eq!(conf.headers.token(Field::RetrieveStatus), Some(0xC0));
+    assert!(server.is_alive());
+    let (status, why) = exchange(server.admin, "GET /readyz HTTP/1.1\r\n", &[]).unwrap();
+    assert_eq!(status, 503, "{why:?}");
+    assert!(server.terminate(), "it ends as ever");
+    disc.repair();
+    let server = Server::start(&disc.at, DEVICE);
+    let again = accepted(post(server.mm1, ALICE, &message("r11")));
+    promised.insert(again.expect("the disk can be written again"));
+    let until = Instant::now() + PATIENCE;
+    while !promised.is_empty() {
+        assert!(Instant::now() < until, "not handed out: {promised:?}");
+        let Some(url) = server.next_url(Duration::from_secs(1)) else {
+            continue;
+        };
+        let conf = fetch(server.mm1, &url, "");
+        assert_eq!(conf.headers.get(Field::RetrieveStatus), None);
+        promised.remove(conf.headers.text(Field::MessageId).unwrap());
+        let told = conf.transaction_id().unwrap();
+        post(server.mm1, BOB, &acknowledge(told)).unwrap();
+    }
+    drop(server);
+    drop(disc);
+}
+
+/// A disk that is read-only for a while.
+#[derive(Default)]
+struct Sealed(AtomicBool);
+
+impl Faults for Sealed {
+    fn at(&self, _: Point) -> std::io::Result<()> {
+        match self.0.load(Ordering::Relaxed) {
+            true => Err(std::io::ErrorKind::ReadOnlyFilesystem.into()),
+            false => Ok(()),
+        }
+    }
+}
+
+#[test]
+fn a_disk_that_can_be_written_again_is_written_without_a_restart() {
+    for octets in [4, 200_000] {
+        let scratch = Scratch::new(&format!("sealed-{octets}"));
+        let disk = Arc::new(Sealed::default());
+        let (store, _) = SqliteStore::open_with(&scratch.0, Some(disk.clone())).unwrap();
+        assert_eq!(work(&store, 1, octets), Ok(()));
+        disk.0.store(true, Ordering::Relaxed);
+        for number in 2..20 {
+            assert!(work(&store, number, octets).is_err());
+        }
+        assert_eq!(store.page().unwrap().messages, 1, "it is read all the time");
+        disk.0.store(false, Ordering::Relaxed);
+        assert_eq!(work(&store, 2, octets), Ok(()));
+        assert_eq!(store.page().unwrap().messages, 2);
+        drop(store);
+        let (_, recovery) = SqliteStore::open(&scratch.0).unwrap();
+        assert_eq!(recovery.orphans, 0);
+    }
+}
+
 struct Unmount<'a>(&'a Path);
 
 impl Drop for Unmount<'_> {

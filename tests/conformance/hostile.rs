@@ -4,6 +4,8 @@ use std::io::{Read, Write};
 use std::net::TcpStream;
 use std::time::{Duration, Instant};
 
+use remold::mms::pdu::{Pdu, encode};
+
 use crate::mmsc::{ALICE, BOB, PATIENCE, Scratch, Server, accepted, exchange, post, small};
 
 /// Connections of strangers at one time.
@@ -27,8 +29,13 @@ fn p99(server: &Server, name: &str) -> Duration {
 
 /// Memory that the server holds, in KiB.
 fn memory(server: &Server) -> u64 {
+    status(server, "VmRSS:")
+}
+
+/// A figure of the server's process.
+fn status(server: &Server, name: &str) -> u64 {
     let status = std::fs::read_to_string(format!("/proc/{}/status", server.id())).unwrap();
-    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
+    let line = status.lines().find_map(|line| line.strip_prefix(name));
     let number = line.unwrap().trim().split(' ').next().unwrap();
     number.parse().unwrap()
 }
@@ -142,4 +149,99 @@ fn what_is_too_large_is_cut_off_and_memory_stays_flat() {
     println!("150 that were too large cost {grown} KiB");
     assert!(grown < 16 << 10, "{grown} KiB");
     assert!(accepted(post(server.mm1, ALICE, &small("t2", &[BOB]))).is_some());
+}
+
+/// A message of 30 kB that is unlike all others.
+fn thirty_kilobytes(id: &str) -> Pdu {
+    let mut pdu = small(id, &[BOB]);
+    let text = format!("{id} {}", "x".repeat(30_000));
+    pdu.body.as_mut().unwrap().parts[0].data = text.into();
+    pdu
+}
+
+/// A request of a phone that keeps its connection.
+fn request(pdu: &Pdu) -> Vec<u8> {
+    let octets = encode(pdu).unwrap();
+    let head = format!(
+        "POST / HTTP/1.1\r\nHost: mmsc\r\nX-WAP-Network-Client-MSISDN: {}\r\nContent-Length: {}\r\n\r\n",
+        ALICE.trim_start_matches('+'),
+        octets.len()
+    );
+    [head.into_bytes(), octets].concat()
+}
+
+/// Whether the answer on a connection that is kept is M-Send.conf Ok.
+fn is_accepted(stream: &mut TcpStream) -> bool {
+    let mut octets = vec![0; 4_096];
+    let mut filled = 0;
+    loop {
+        let read = stream.read(&mut octets[filled..]).unwrap();
+        assert!(read > 0, "the connection was closed");
+        filled += read;
+        let answer = &octets[..filled];
+        let Some(end) = answer.windows(4).position(|four| four == b"\r\n\r\n") else {
+            continue;
+        };
+        let head = String::from_utf8_lossy(&answer[..end]).to_ascii_lowercase();
+        let (_, length) = head.split_once("content-length: ").unwrap();
+        let length: usize = length.lines().next().unwrap().parse().unwrap();
+        if filled == end + 4 + length {
+            let body = octets[end + 4..filled].to_vec();
+            return accepted(Some((200, body.into()))).is_some();
+        }
+    }
+}
+
+#[test]
+fn what_waits_for_phones_and_five_hundred_connections_take_little_memory() {
+    const CONNECTIONS: usize = 500;
+    let waiting: usize = std::env::var("REMOLD_WAITING")
+        .ok()
+        .and_then(|waiting| waiting.parse().ok())
+        .unwrap_or(1_000);
+    let connections = CONNECTIONS.min(descriptors().saturating_sub(200));
+    let scratch = Scratch::new("memory");
+    let server = Server::start(&scratch.0, "header_seconds = 300\nidle_seconds = 300");
+    let at_first = memory(&server);
+    let next = std::sync::atomic::AtomicUsize::new(0);
+    std::thread::scope(|scope| {
+        for _ in 0..16 {
+            scope.spawn(|| {
+                let mut stream = TcpStream::connect(server.mm1).unwrap();
+                loop {
+                    let number = next.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+                    if number >= waiting {
+                        return;
+                    }
+                    let pdu = thirty_kilobytes(&format!("w{number}"));
+                    stream.write_all(&request(&pdu)).unwrap();
+                    assert!(is_accepted(&mut stream));
+                }
+            });
+        }
+    });
+    // Each phone in the middle of a message, and then all at once.
+    let mut open: Vec<(TcpStream, Vec<u8>)> = (0..connections)
+        .map(|number| {
+            let request = request(&thirty_kilobytes(&format!("c{number}")));
+            let mut stream = TcpStream::connect(server.mm1).unwrap();
+            let (begun, rest) = request.split_at(request.len() / 2);
+            stream.write_all(begun).unwrap();
+            (stream, rest.to_vec())
+        })
+        .collect();
+    std::thread::sleep(Duration::from_millis(500));
+    let half_way = memory(&server);
+    for (stream, rest) in &mut open {
+        stream.write_all(rest).unwrap();
+    }
+    for (stream, _) in &mut open {
+        assert!(is_accepted(stream));
+    }
+    let most = status(&server, "VmHWM:");
+    println!(
+        "{waiting} messages of 30 kB wait, {connections} connections: {at_first} KiB at first, \
+         {half_way} KiB with half a message on each, {most} KiB at most"
+    );
+    assert!(most <= 150 << 10, "{most} KiB");
 }

@@ -25,7 +25,7 @@ pub(super) fn ready(call: &Call<'_>) -> Result<Answer, ApiError> {
     if call.panel.stopping.load(Ordering::Relaxed) {
         return plain(StatusCode::SERVICE_UNAVAILABLE, "stopping".to_owned());
     }
-    match call.panel.relay.page() {
+    match call.panel.relay.ready() {
         Ok(page) => plain(
             StatusCode::OK,
             format!(

@@ -159,6 +159,16 @@ impl Fitter for Engine {
         }
     }
 
+    fn known(&self, content: Content<'_>, device: &Device<'_>) -> Option<Fitted> {
+        let known = self.shared.seen(&Shared::hash(device))?;
+        let key = key(content, &known, self.shared.codecs.generation());
+        let result = self.shared.cache.get(&key)?;
+        if let Some(metrics) = &self.metrics {
+            metrics.cache(true);
+        }
+        Some(fitted(result, content.message))
+    }
+
     fn foresee(&self, content: Content<'_>, device: &Device<'_>) -> Option<Forecast> {
         let known = self.shared.device(device).ok()?;
         let key = key(content, &known, self.shared.codecs.generation());
@@ -220,6 +230,32 @@ fn fitted(result: cache::Result, original: &Message) -> Fitted {
 impl Shared {
     /// What a device takes: by its own headers, else by those it sent earlier, else the default.
     fn device(&self, device: &Device<'_>) -> Result<Known, ProfileError> {
+        let hash = Self::hash(device);
+        if let Some(known) = self.seen(&hash) {
+            return Ok(known);
+        }
+        let caps = self.capabilities(device)?;
+        let known = Known {
+            // All that a device can do is in what it shows of itself.
+            hash: Sha256::digest(format!("{caps:?}").as_bytes()).into(),
+            caps: Arc::new(caps),
+        };
+        let mut devices = self.devices.lock().unwrap_or_else(PoisonError::into_inner);
+        if devices.len() >= DEVICES {
+            devices.clear();
+        }
+        devices.insert(hash, known.clone());
+        Ok(known)
+    }
+
+    /// A device that was met before, by the hash of what is known of it.
+    fn seen(&self, hash: &[u8; 32]) -> Option<Known> {
+        let devices = self.devices.lock().unwrap_or_else(PoisonError::into_inner);
+        devices.get(hash).cloned()
+    }
+
+    /// What stands for all that is known of a device.
+    fn hash(device: &Device<'_>) -> [u8; 32] {
         let mut hash = Sha256::new();
         for headers in [device.headers, device.remembered] {
             for text in headers.iter().flat_map(|(name, value)| [name, value]) {
@@ -228,24 +264,7 @@ impl Shared {
             }
             hash.update([0]);
         }
-        let hash: [u8; 32] = hash.finalize().into();
-        let mut devices = self.devices.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(known) = devices.get(&hash) {
-            return Ok(known.clone());
-        }
-        drop(devices);
-        let caps = self.capabilities(device)?;
-        let known = Known {
-            // All that a device can do is in what it shows of itself.
-            hash: Sha256::digest(format!("{caps:?}").as_bytes()).into(),
-            caps: Arc::new(caps),
-        };
-        devices = self.devices.lock().unwrap_or_else(PoisonError::into_inner);
-        if devices.len() >= DEVICES {
-            devices.clear();
-        }
-        devices.insert(hash, known.clone());
-        Ok(known)
+        hash.finalize().into()
     }
 
     fn capabilities(&self, device: &Device<'_>) -> Result<Capabilities, ProfileError> {

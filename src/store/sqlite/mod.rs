@@ -9,6 +9,7 @@ mod boxes;
 mod checkpoint;
 mod outbox;
 mod query;
+mod queue;
 mod schema;
 mod search;
 mod verbs;
@@ -34,7 +35,7 @@ use super::fault::{Asked, Faults};
 /// are in use waits for one.
 const READERS: usize = 4;
 /// Statements that each connection keeps prepared: more than there are.
-const STATEMENTS: usize = 64;
+const STATEMENTS: usize = 96;
 
 /// A store in a folder.
 pub struct SqliteStore {

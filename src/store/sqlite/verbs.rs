@@ -7,7 +7,7 @@ use sha2::{Digest, Sha256};
 use super::query::{self, MESSAGE, MESSAGE_COLUMNS, RECIPIENT, REPORT};
 use super::{SqliteStore, database, outbox};
 use crate::store::{
-    Accepted, BoxEntry, Change, Event, Lease, MessageRow, Millis, NewReport, Page, Quota,
+    Accepted, BoxEntry, Change, Event, Lease, MessageRow, Millis, NewReport, Page, Queue, Quota,
     RecipientRow, ReportChange, ReportRow, Settlement, Store, StoreError, Submission, Whose, Work,
 };
 
@@ -28,19 +28,13 @@ impl Store for SqliteStore {
         if body.len() <= IN_ROW {
             let octets = body.clone();
             return self.writer.run_weighing(body.len(), move |connection| {
-                match duplicate(connection, &row, duplicates_since).map_err(database)? {
-                    Some(id) => Ok(Accepted::Duplicate(id)),
-                    None => insert(connection, &row, Some(&octets)).map(|()| Accepted::New),
-                }
+                insert_new(connection, &row, Some(&octets), duplicates_since)
             });
         }
         self.bodies.put(&submission.id, body)?;
-        let accepted = self.writer.run(move |connection| {
-            match duplicate(connection, &row, duplicates_since).map_err(database)? {
-                Some(id) => Ok(Accepted::Duplicate(id)),
-                None => insert(connection, &row, None).map(|()| Accepted::New),
-            }
-        });
+        let accepted = self
+            .writer
+            .run(move |connection| insert_new(connection, &row, None, duplicates_since));
         if !matches!(accepted, Ok(Accepted::New)) {
             // Where the commit failed half-way nobody knows whether the row is there: a body that
             // it would need must stay. Opening the store collects it if nothing does.
@@ -277,6 +271,20 @@ impl Store for SqliteStore {
         self.delete_in_box(owner, hash)
     }
 
+    fn queue(&self) -> Option<&dyn Queue> {
+        Some(self)
+    }
+
+    fn try_write(&self) -> Result<(), StoreError> {
+        self.writer.run(|connection| {
+            connection
+                .prepare_cached("UPDATE charging_state SET keep = keep")
+                .and_then(|mut statement| statement.execute([]))
+                .map(|_| ())
+                .map_err(database)
+        })
+    }
+
     fn page(&self) -> Result<Page, StoreError> {
         self.read(|connection| {
             let count = |sql| {
@@ -328,6 +336,19 @@ fn duplicate(
             |row| row.get(0),
         )
         .optional()
+}
+
+/// Writes the rows of a message, unless it was taken over already.
+pub(super) fn insert_new(
+    connection: &Connection,
+    submission: &Submission,
+    body: Option<&Bytes>,
+    duplicates_since: Millis,
+) -> Result<Accepted, StoreError> {
+    match duplicate(connection, submission, duplicates_since).map_err(database)? {
+        Some(id) => Ok(Accepted::Duplicate(id)),
+        None => insert(connection, submission, body).map(|()| Accepted::New),
+    }
 }
 
 fn insert(connection: &Connection, s: &Submission, body: Option<&Bytes>) -> Result<(), StoreError> {
@@ -469,17 +490,27 @@ fn lease(
 }
 
 fn settle(connection: &Connection, change: &Change) -> Result<(), StoreError> {
-    let (message_id, was): (String, String) = connection
-        .prepare_cached("SELECT message_id, state FROM recipients WHERE id = ?1 AND fence = ?2")
+    let sql = format!("SELECT {RECIPIENT} FROM recipients r WHERE r.id = ?1 AND r.fence = ?2");
+    let recipient = connection
+        .prepare_cached(&sql)
         .and_then(|mut statement| {
             statement
                 .query_row(params![change.recipient, change.fence], |row| {
-                    Ok((row.get(0)?, row.get(1)?))
+                    query::recipient(row, 0)
                 })
                 .optional()
         })
         .map_err(database)?
         .ok_or(StoreError::Stale)?;
+    settle_step(connection, &recipient, change)
+}
+
+/// Writes a change to a recipient that was read in the same transaction.
+pub(super) fn settle_step(
+    connection: &Connection,
+    recipient: &RecipientRow,
+    change: &Change,
+) -> Result<(), StoreError> {
     let settled = (|| {
         connection
             .prepare_cached(
@@ -492,15 +523,13 @@ fn settle(connection: &Connection, change: &Change) -> Result<(), StoreError> {
                 change.attempts,
                 change.due_at
             ])?;
-        let was_final = crate::store::DeliveryState::from_name(&was)
-            .is_some_and(crate::store::DeliveryState::is_final);
-        if change.state.is_final() && !was_final {
+        if change.state.is_final() && !recipient.state.is_final() {
             connection
                 .prepare_cached(
                     "UPDATE messages SET waiting = waiting - 1, \
                      closed_at = CASE WHEN waiting = 1 THEN ?2 ELSE closed_at END WHERE id = ?1",
                 )?
-                .execute(params![message_id, change.event.at])?;
+                .execute(params![recipient.message_id, change.event.at])?;
             outbox::concluded(connection, change)?;
         }
         event(connection, &change.event)?;

@@ -4,7 +4,7 @@
 //! waits and shares the next. Each caller's statements are a savepoint: if they fail, the others'
 //! stand. Nobody hears of success before the commit.
 
-use std::sync::mpsc::{Receiver, Sender, SyncSender, channel, sync_channel};
+use std::sync::mpsc::{Receiver, Sender, channel, sync_channel};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
@@ -12,8 +12,8 @@ use rusqlite::Connection;
 
 use super::checkpoint::{self, Trigger};
 use super::database;
-use crate::store::StoreError;
 use crate::store::fault::{Asked, Point};
+use crate::store::{StoreError, Told};
 
 /// Callers that share one commit at most.
 const GROUP: usize = 256;
@@ -72,13 +72,29 @@ impl Writer {
         work: impl FnOnce(&Connection) -> Result<T, StoreError> + Send + 'static,
     ) -> Result<T, StoreError> {
         let (answer, result) = sync_channel(1);
-        let jobs = self.jobs.as_ref().ok_or(StoreError::Closed)?;
-        let job = Box::new(move |connection: Result<&Connection, StoreError>| {
-            attempt(connection, work, answer)
+        let told = Box::new(move |outcome| {
+            // A caller that no longer waits needs no answer.
+            let _ = answer.send(outcome);
         });
-        jobs.send((octets.saturating_add(ROWS), job))
-            .map_err(|_| StoreError::Closed)?;
+        self.run_telling(octets, work, told);
         result.recv().map_err(|_| StoreError::Closed)?
+    }
+
+    /// Runs `work` as [`Writer::run_weighing`] does, and returns at once. `told` hears of the end, on
+    /// the thread that writes.
+    pub(super) fn run_telling<T: Send + 'static>(
+        &self,
+        octets: usize,
+        work: impl FnOnce(&Connection) -> Result<T, StoreError> + Send + 'static,
+        told: Told<T>,
+    ) {
+        let job = Box::new(move |connection: Result<&Connection, StoreError>| {
+            attempt(connection, work, told)
+        });
+        if let Some(jobs) = self.jobs.as_ref() {
+            // Where nobody reads any more, the job is dropped, and with it whoever is to be told.
+            let _ = jobs.send((octets.saturating_add(ROWS), job));
+        }
     }
 }
 
@@ -95,13 +111,10 @@ impl Drop for Writer {
 fn attempt<T: Send + 'static>(
     connection: Result<&Connection, StoreError>,
     work: impl FnOnce(&Connection) -> Result<T, StoreError>,
-    answer: SyncSender<Result<T, StoreError>>,
+    told: Told<T>,
 ) -> Finish {
     let result = connection.and_then(|connection| in_savepoint(connection, work));
-    Box::new(move |committed| {
-        // A caller that no longer waits needs no answer.
-        let _ = answer.send(committed.and(result));
-    })
+    Box::new(move |committed| told(committed.and(result)))
 }
 
 fn in_savepoint<T>(
