@@ -205,7 +205,7 @@ fn search_cost(files: &[(String, Bytes)]) {
         for budget in [30_000, 60_000] {
             let target = target(100, Some(budget));
             ours += least(5, || source.encode(&target, &Cancel::new()));
-            let encoders: [fn(&[u8], Dimensions, u8) -> usize; 2] = [by_image, by_jpeg_encoder];
+            let encoders: [Encode; 2] = [by_image, by_jpeg_encoder];
             for ((took, runs), encode) in theirs.iter_mut().zip(encoders) {
                 *took += least(2, || *runs += halving(&picture, size, budget, encode));
             }
@@ -219,13 +219,11 @@ fn search_cost(files: &[(String, Bytes)]) {
     }
 }
 
+/// Octets of RGB pixels of a size at a quality.
+type Encode = fn(&[u8], Dimensions, u8) -> usize;
+
 /// Halves the range of qualities until one is left; how many encodes that took.
-fn halving(
-    picture: &[u8],
-    size: Dimensions,
-    budget: u64,
-    encode: fn(&[u8], Dimensions, u8) -> usize,
-) -> u32 {
+fn halving(picture: &[u8], size: Dimensions, budget: u64, encode: Encode) -> u32 {
     let (mut low, mut high, mut runs) = (1, 100, 0);
     while low <= high {
         let quality = u8::midpoint(low, high);
