@@ -58,6 +58,16 @@ fn rgb(picture: &Picture) -> Vec<u8> {
     }
 }
 
+/// Luma of RGB.
+fn luma_of(rgb: &[u8]) -> Vec<u8> {
+    rgb.chunks_exact(3)
+        .map(|pixel| {
+            let [r, g, b] = [0, 1, 2].map(|channel| u32::from(pixel[channel]));
+            ((r * 299 + g * 587 + b * 114 + 500) / 1_000) as u8
+        })
+        .collect()
+}
+
 /// The mean and the largest difference.
 fn apart(a: &[u8], b: &[u8]) -> (f64, u8) {
     assert_eq!(a.len(), b.len());
@@ -162,7 +172,7 @@ fn generated(width: u16, height: u16, variant: u32) -> (Vec<u8>, SamplingFactor)
 fn thousands_of_generated_files_decode_as_by_another_decoder() {
     let mut variants = 0;
     let mut worst = (0, String::new());
-    for variant in 0..2_048 {
+    for variant in 0..4_800 {
         let (width, height) = (
             u16::try_from(variant % 33 + 1).expect("small"),
             u16::try_from(variant / 33 % 33 + 1).expect("small"),
@@ -172,12 +182,12 @@ fn thousands_of_generated_files_decode_as_by_another_decoder() {
         let name = format!("{width}x{height} {sampling:?} variant {variant}");
         let (ours, warnings) = decode(&data, None, true).expect("decodes");
         assert!(warnings.is_empty(), "{name}: {warnings:?}");
-        let theirs = match decode(&data, None, false) {
-            Ok((theirs, _)) => theirs,
-            // Of scans apart with fewer rows of colour it would lose the colour: djpeg judges those.
-            Err(MediaError::Unsupported { .. }) => continue,
-            Err(error) => panic!("{name}: {error}"),
-        };
+        // Of a scan for each component the library makes another picture than djpeg, where it is
+        // narrow, and one without colour where that has fewer rows: djpeg judges those.
+        if data.windows(2).filter(|two| *two == [0xFF, 0xDA]).count() > 1 {
+            continue;
+        }
+        let (theirs, _) = decode(&data, None, false).expect("decodes");
         let (mean, most) = apart(&rgb(&ours), &rgb(&theirs));
         // Where colour is at full size there is nothing to interpolate, and only rounding
         // differs. The rest is interpolated by other rules.
@@ -230,7 +240,12 @@ fn generated_files_decode_as_by_djpeg() {
                 "{sampling:?} {variant}: {mean:.2} {most}"
             );
         } else {
-            assert!(mean < 6.0, "{sampling:?} {variant}: {mean:.2}");
+            // It repeats samples of colour where we interpolate, so that only luma is the same.
+            let (luma, _) = apart(&luma_of(&ours), &luma_of(&theirs));
+            assert!(
+                mean < 16.0 && luma < 0.8,
+                "{sampling:?} {variant}: {mean:.2} {luma:.2}"
+            );
         }
     }
 }

@@ -14,7 +14,7 @@ use crate::media::info::Format;
 use crate::media::picture::{Chroma, Frame, Planes};
 
 /// Writes one key frame of AV1 by `rav1e` into a HEIF file: 8 bits, full range, BT.601, colour at
-/// half resolution or none, no metadata. A side has 16 pixels at least.
+/// half resolution or none, no metadata.
 pub(super) struct AvifEncoder;
 
 impl ImageEncoder for AvifEncoder {
@@ -112,8 +112,9 @@ fn key_frame(planes: &Planes, quality: u8) -> Result<(Vec<u8>, Vec<u8>), MediaEr
     }
 }
 
-/// How much is tried for a smaller file, 0 most and 10 least.
-const SPEED: u8 = 8;
+/// How much is tried for a smaller file, 0 most and 10 least: at 8 a picture takes twice as long and
+/// has 7 per cent fewer octets.
+const SPEED: u8 = 10;
 
 /// The file of one item (ISO/IEC 23008-12 annex B and AVIF section 2).
 fn file(planes: &Planes, frame: &[u8], config: &[u8]) -> Vec<u8> {
@@ -264,7 +265,7 @@ mod tests {
         let number = |at: usize| u32::from_be_bytes(*out[at..].first_chunk().unwrap());
         let place = usize::try_from(number(at + 18)).unwrap();
         assert_eq!((&out[place..], number(at + 22)), (&b"frame"[..], 5));
-        // A picture that the coder refuses is refused.
-        assert!(encoded(picture(8, 8, Layout::Rgb8), None).is_err());
+        // Smaller than any block of AV1.
+        assert!(encoded(picture(3, 2, Layout::Rgb8), None).is_ok());
     }
 }

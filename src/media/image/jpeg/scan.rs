@@ -18,6 +18,10 @@ pub(super) trait Value: Copy {
     /// Of what the data do not tell.
     const GREY: Self;
 
+    /// Whether there is something to compute for which wide instructions are worth the compiler's
+    /// time.
+    const WIDE: bool;
+
     /// The values of the block whose DC coefficient is `mean`.
     fn block<const N: usize, B: Block<N>>(
         q: &Dequantiser,
@@ -29,6 +33,7 @@ pub(super) trait Value: Copy {
 
 impl Value for u8 {
     const GREY: Self = 128;
+    const WIDE: bool = true;
 
     #[inline(always)]
     fn block<const N: usize, B: Block<N>>(
@@ -43,6 +48,7 @@ impl Value for u8 {
 
 impl Value for i16 {
     const GREY: Self = 0;
+    const WIDE: bool = false;
 
     #[inline(always)]
     fn block<const N: usize, B: Block<N>>(
@@ -247,35 +253,42 @@ impl<'a, V: Value> Scan<'a, V> {
 
     /// Decodes the units of the row from `from` to `to`; gives the first that could not be read.
     fn units(&mut self, from: usize, to: usize) -> usize {
-        lanes::widest(
-            #[inline(always)]
-            || {
-                // A copy, so that the compiler can keep it in registers.
-                let mut bits = self.bits;
-                let mut done = to;
-                for x in from..to {
-                    for channel in &mut self.channels {
-                        let (Some(Some(dc)), Some(Some(ac))) =
-                            (self.dc.get(channel.dc), self.ac.get(channel.ac))
-                        else {
-                            continue;
-                        };
-                        match channel.points {
-                            Points::One => channel.unit::<1, One>(x, dc, ac, &mut bits),
-                            Points::Two => channel.unit::<2, Two>(x, dc, ac, &mut bits),
-                            Points::Four => channel.unit::<4, Four>(x, dc, ac, &mut bits),
-                            Points::Eight => channel.unit::<8, Eight>(x, dc, ac, &mut bits),
-                        }
-                    }
-                    if bits.is_bad() {
-                        done = x;
-                        break;
-                    }
+        if V::WIDE {
+            lanes::widest(
+                #[inline(always)]
+                || self.read_units(from, to),
+            )
+        } else {
+            self.read_units(from, to)
+        }
+    }
+
+    #[inline(always)]
+    fn read_units(&mut self, from: usize, to: usize) -> usize {
+        // A copy, so that the compiler can keep it in registers.
+        let mut bits = self.bits;
+        let mut done = to;
+        for x in from..to {
+            for channel in &mut self.channels {
+                let (Some(Some(dc)), Some(Some(ac))) =
+                    (self.dc.get(channel.dc), self.ac.get(channel.ac))
+                else {
+                    continue;
+                };
+                match channel.points {
+                    Points::One => channel.unit::<1, One>(x, dc, ac, &mut bits),
+                    Points::Two => channel.unit::<2, Two>(x, dc, ac, &mut bits),
+                    Points::Four => channel.unit::<4, Four>(x, dc, ac, &mut bits),
+                    Points::Eight => channel.unit::<8, Eight>(x, dc, ac, &mut bits),
                 }
-                self.bits = bits;
-                done
-            },
-        )
+            }
+            if bits.is_bad() {
+                done = x;
+                break;
+            }
+        }
+        self.bits = bits;
+        done
     }
 
     /// Paints the units of the row from `from` to `to` grey.
