@@ -291,6 +291,10 @@ impl Work<'_> {
                 });
             }));
             if let Some(sequence) = &self.sequence {
+                let place = |finished: &Finished| {
+                    devices.iter().position(|device| *device == finished.device)
+                };
+                later.sort_by_key(place);
                 sequence.put(at, later, |finished| self.finished(&finished));
             }
             if failed || outcome.is_err() {

@@ -3,6 +3,7 @@
 //! [`Source::open`] decodes once, into pixels that are upright, sRGB, 8 bits deep and no larger
 //! than needed (of a JPEG, planes that were scaled while they were decoded); [`Source::encode`] makes as many results from them as are asked for.
 
+mod avif;
 mod colour;
 mod convert;
 mod decode;
@@ -55,5 +56,6 @@ pub(super) fn encoders() -> Vec<Arc<dyn ImageEncoder>> {
         Arc::new(gif::GifEncoder),
         Arc::new(wbmp::WbmpEncoder),
         Arc::new(webp::WebpEncoder),
+        Arc::new(avif::AvifEncoder),
     ]
 }
