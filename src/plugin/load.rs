@@ -269,6 +269,14 @@ fn link(
             guest::audio_encode::GuestIndices::new(pre)
         })
         .map_err(misfit)?,
+        video_decode: of(&exports, Kind::VideoDecoder, &pre, |pre| {
+            guest::video_decode::GuestIndices::new(pre)
+        })
+        .map_err(misfit)?,
+        video_encode: of(&exports, Kind::VideoEncoder, &pre, |pre| {
+            guest::video_encode::GuestIndices::new(pre)
+        })
+        .map_err(misfit)?,
         host: host.clone(),
         pre,
     })
@@ -280,6 +288,7 @@ fn describe(code: &Code) -> Result<About, LoadError> {
     let terms = Terms {
         memory_bytes: limits.describe_bytes,
         job_ms: limits.describe_ms,
+        track_ms: limits.describe_ms,
         fuel: None,
         output_bytes: limits.describe_bytes,
     };
@@ -309,11 +318,8 @@ fn describe(code: &Code) -> Result<About, LoadError> {
             Kind::ImageEncoder => code.image_encode.is_some(),
             Kind::AudioDecoder => code.audio_decode.is_some(),
             Kind::AudioEncoder => code.audio_encode.is_some(),
-            // The contract has them, and this host does not call them yet.
-            Kind::VideoDecoder | Kind::VideoEncoder => {
-                let what = format!("{}, which this host does not use", capability.kind.name());
-                return Err(LoadError::World(what));
-            }
+            Kind::VideoDecoder => code.video_decode.is_some(),
+            Kind::VideoEncoder => code.video_encode.is_some(),
         };
         if !there {
             let interface = capability.kind.interface();
@@ -340,6 +346,12 @@ fn typed(
         indices.load(&mut *store, instance)?;
     }
     if let Some(indices) = &code.audio_encode {
+        indices.load(&mut *store, instance)?;
+    }
+    if let Some(indices) = &code.video_decode {
+        indices.load(&mut *store, instance)?;
+    }
+    if let Some(indices) = &code.video_encode {
         indices.load(&mut *store, instance)?;
     }
     Ok(())

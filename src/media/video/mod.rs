@@ -13,8 +13,8 @@ mod shape;
 mod transcode;
 
 pub(crate) use colour::to_rgb;
-pub(crate) use decode::{OFF, decoders};
-pub(crate) use encode::encoders;
+pub(crate) use decode::{Door, OFF, Pictures, Start, colours, decoders, h264_header};
+pub(crate) use encode::{Admitted, Spend, admitted, encoders};
 
 use super::cancel::Cancel;
 use super::container::{CodedTrack, Track, TrackInfo};
