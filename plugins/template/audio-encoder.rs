@@ -94,7 +94,10 @@ remold_plugin::audio_encoder!(Sound);
 fn octet(sample: i16) -> u8 {
     let sign = if sample < 0 { 0x80 } else { 0 };
     let magnitude = (i32::from(sample).abs() + 0x84).min(0x7FFF);
-    let exponent = (0..8).rev().find(|&at| magnitude >= 0x80 << at).unwrap_or(0);
+    let exponent = (0..8)
+        .rev()
+        .find(|&at| magnitude >= 0x80 << at)
+        .unwrap_or(0);
     let mantissa = (magnitude >> (exponent + 3)) & 0x0F;
     !(sign | (exponent as u8) << 4 | mantissa as u8)
 }

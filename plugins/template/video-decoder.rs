@@ -31,7 +31,10 @@ impl VideoDecoder for Film {
     // `track.config` is what the container says of the codec, here an avcC. Check what it asks for
     // before anything is allocated.
     fn open(track: &VideoTrack, limits: &Limits, _options: &Options) -> Result<Self, Error> {
-        let length = track.config.get(4).map_or(4, |octet| usize::from(octet & 3) + 1);
+        let length = track
+            .config
+            .get(4)
+            .map_or(4, |octet| usize::from(octet & 3) + 1);
         let size = check_size(track.size.width, track.size.height, limits)?;
         if size.width % 16 != 0 || size.height % 16 != 0 {
             return Err(Error::Unsupported("cropped pictures".to_owned()));
@@ -44,7 +47,9 @@ impl VideoDecoder for Film {
         let mut rest = unit.data.as_slice();
         let mut pictures = Vec::new();
         while let Some((length, behind)) = rest.split_at_checked(self.length) {
-            let length = length.iter().fold(0_usize, |sum, octet| sum << 8 | usize::from(*octet));
+            let length = length
+                .iter()
+                .fold(0_usize, |sum, octet| sum << 8 | usize::from(*octet));
             let Some((nal, behind)) = behind.split_at_checked(length) else {
                 return Err(malformed("a unit that is cut"));
             };
@@ -55,7 +60,11 @@ impl VideoDecoder for Film {
                     i420: self.picture(&nal[1..])?,
                     pts_us: unit.pts_us,
                 }),
-                Some(1) => return Err(Error::Unsupported("pictures that lean on others".to_owned())),
+                Some(1) => {
+                    return Err(Error::Unsupported(
+                        "pictures that lean on others".to_owned(),
+                    ));
+                }
                 _ => {}
             }
         }
@@ -77,7 +86,9 @@ impl Film {
         let intra = matches!(bits.ue(), Some(2 | 7)) && bits.ue().is_some();
         bits.at += 4;
         if !(whole && intra && bits.ue().is_some()) {
-            return Err(Error::Unsupported("a slice that is no whole intra picture".to_owned()));
+            return Err(Error::Unsupported(
+                "a slice that is no whole intra picture".to_owned(),
+            ));
         }
         bits.at += 2;
         bits.ue().ok_or_else(cut)?;
@@ -87,7 +98,9 @@ impl Film {
         for row in 0..height / 16 {
             for column in 0..width / 16 {
                 if bits.ue().ok_or_else(cut)? != 25 {
-                    return Err(Error::Unsupported("macroblocks that are compressed".to_owned()));
+                    return Err(Error::Unsupported(
+                        "macroblocks that are compressed".to_owned(),
+                    ));
                 }
                 for (plane, side) in [(&mut *y, 16), (&mut *cb, 8), (&mut *cr, 8)] {
                     let stride = width / (16 / side);

@@ -38,7 +38,9 @@ impl VideoEncoder for Film {
         options: &Options,
     ) -> Result<Self, Error> {
         if size.width % 16 != 0 || size.height % 16 != 0 {
-            return Err(Error::Unsupported("sides that are not of whole macroblocks".to_owned()));
+            return Err(Error::Unsupported(
+                "sides that are not of whole macroblocks".to_owned(),
+            ));
         }
         // Level 1b is written as 1 here.
         let level = match options.int("level").unwrap_or(30) {

@@ -9,16 +9,14 @@ use remold_plugin_abi::v0_1_0::remold::codec::types;
 use wasmtime::component::ResourceAny;
 
 use super::about::{Capability, Value};
-use super::job::{Job, Usage};
+use super::job::Job;
 use super::load::Plugin;
 use super::registry_name;
 use crate::dimensions::Dimensions;
 use crate::limits::Limits;
 use crate::media::codec::{RateTarget, Stage, VideoDecoder, VideoEncoder, VideoFormat};
 use crate::media::picture::{Chroma, Matrix, Packet, Planes, VideoFrame};
-use crate::media::video::{
-    Admitted, Door, Pictures, Spend, Start, admitted, colours, h264_header,
-};
+use crate::media::video::{Admitted, Door, Pictures, Spend, Start, admitted, colours, h264_header};
 use crate::media::{Cancel, Codec, Format, MediaError};
 
 /// A plugin that reads moving pictures.
@@ -40,8 +38,7 @@ impl Reader {
         }
     }
 
-    /// As the trait's `open`, and the reading tells what it took.
-    pub(super) fn read(
+    fn read(
         &self,
         track: &VideoFormat,
         limits: &Limits,
@@ -110,7 +107,7 @@ impl VideoDecoder for Reader {
 }
 
 /// A track that a plugin is reading.
-pub(super) struct Reading {
+struct Reading {
     plugin: Plugin,
     limits: Limits,
     full_range: bool,
@@ -121,11 +118,6 @@ pub(super) struct Reading {
 }
 
 impl Reading {
-    /// What it took so far.
-    pub(super) fn usage(&self) -> Usage {
-        self.job.usage()
-    }
-
     fn take(&mut self, packet: &Packet, out: &mut Vec<VideoFrame>) -> Result<(), MediaError> {
         let (guest, decoder) = (&self.guest, self.decoder);
         let given = super::audio::guest_packet(packet);
@@ -230,8 +222,7 @@ impl Writer {
         }
     }
 
-    /// As the trait's `open`, and the writing tells what it took.
-    pub(super) fn write(
+    fn write(
         &self,
         track: &VideoFormat,
         target: &RateTarget,
@@ -309,7 +300,7 @@ impl VideoEncoder for Writer {
 }
 
 /// A track that a plugin is writing.
-pub(super) struct Writing {
+struct Writing {
     plugin: Plugin,
     codec: Codec,
     size: Dimensions,
@@ -326,11 +317,6 @@ pub(super) struct Writing {
 }
 
 impl Writing {
-    /// What it took so far.
-    pub(super) fn usage(&self) -> Usage {
-        self.job.usage()
-    }
-
     fn take(&mut self, frame: &VideoFrame) -> Result<(), MediaError> {
         if !self.spend.admits() {
             return Ok(());
@@ -349,11 +335,7 @@ impl Writing {
         let time = i64::try_from(frame.timestamp_us).unwrap_or(i64::MAX);
         let packets = self
             .job
-            .call(|store, _| {
-                guest
-                    .encoder()
-                    .call_push(store, encoder, i420, time, false)
-            })?
+            .call(|store, _| guest.encoder().call_push(store, encoder, i420, time, false))?
             .map_err(|error| self.job.said(error, Format::Unknown, &self.limits))?;
         self.give(packets)
     }
@@ -464,7 +446,10 @@ mod tests {
         let size = Dimensions::new(3, 3);
         let planes = split(size, (0..17).collect()).unwrap();
         assert_eq!(planes.y, (0..9).collect::<Vec<u8>>());
-        assert_eq!((planes.cb, planes.cr), (vec![9, 10, 11, 12], vec![13, 14, 15, 16]));
+        assert_eq!(
+            (planes.cb, planes.cr),
+            (vec![9, 10, 11, 12], vec![13, 14, 15, 16])
+        );
         assert_eq!(split(size, vec![0; 16]), None);
         assert_eq!(split(size, vec![0; 18]), None);
         assert_eq!(split(Dimensions::new(0, 3), Vec::new()), None);

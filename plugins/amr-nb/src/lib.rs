@@ -80,7 +80,9 @@ impl AudioDecoder for Reader {
             samples.extend(self.decoder.decode(&frame, toc & 4 == 0));
         }
         if samples.is_empty() {
-            return Err(Error::Malformed("a sample without a whole frame".to_owned()));
+            return Err(Error::Malformed(
+                "a sample without a whole frame".to_owned(),
+            ));
         }
         Ok(samples)
     }

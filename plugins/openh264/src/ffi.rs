@@ -144,7 +144,12 @@ impl Encoder {
     /// # Errors
     ///
     /// Where the library fails, or the frame is not of the size.
-    pub fn push(&mut self, i420: &[u8], time_ms: i64, key: bool) -> Result<Option<(Vec<u8>, bool)>, ()> {
+    pub fn push(
+        &mut self,
+        i420: &[u8],
+        time_ms: i64,
+        key: bool,
+    ) -> Result<Option<(Vec<u8>, bool)>, ()> {
         if i420.len() != self.octets {
             return Err(());
         }

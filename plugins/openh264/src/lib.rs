@@ -60,7 +60,9 @@ impl VideoDecoder for Reader {
             Some(length) => {
                 let mut rest = unit.data.as_slice();
                 while let Some((octets, behind)) = rest.split_at_checked(length) {
-                    let size = octets.iter().fold(0, |sum, octet| sum << 8 | usize::from(*octet));
+                    let size = octets
+                        .iter()
+                        .fold(0, |sum, octet| sum << 8 | usize::from(*octet));
                     let size = size.min(behind.len());
                     put(&mut units, &behind[..size]);
                     rest = &behind[size..];
@@ -161,7 +163,8 @@ impl VideoEncoder for Writer {
             // Ten seconds.
             key_every: (fps * 10.0).round().max(1.0) as u32,
         });
-        let refused = || Error::Unsupported("a size, rate or level that OpenH264 refuses".to_owned());
+        let refused =
+            || Error::Unsupported("a size, rate or level that OpenH264 refuses".to_owned());
         Ok(Self {
             encoder: encoder.ok_or_else(refused)?,
         })

@@ -1,5 +1,5 @@
-//! What a library in C asks of its surroundings: memory from the guest's one allocator, a clock that
-//! only ever moves on by a millisecond a look, and files that are not there.
+//! What a library in C asks of its surroundings: memory from the guest's one allocator, and a
+//! clock that only ever moves on by a millisecond a look.
 //!
 //! The names win over those of wasi-libc because they are linked first, so that nothing of WASI is
 //! imported.

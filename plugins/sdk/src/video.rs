@@ -6,9 +6,7 @@ use std::marker::PhantomData;
 use crate::about::{About, implement_meta};
 use crate::bindings::video_decoder::exports::remold::codec::video_decode as decode;
 use crate::bindings::video_encoder::exports::remold::codec::video_encode as encode;
-use crate::bindings::words::remold::codec::types::{
-    Dimensions, Error, Limits, OptionPair, Packet,
-};
+use crate::bindings::words::remold::codec::types::{Dimensions, Error, Limits, OptionPair, Packet};
 use crate::options::Options;
 
 pub use decode::{Picture as VideoPicture, Track as VideoTrack};

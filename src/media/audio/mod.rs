@@ -16,6 +16,8 @@ mod stage;
 mod symphonia;
 mod transcode;
 
+pub(crate) use format::of as format_of;
+
 use std::sync::Arc;
 
 use super::codec::{AudioDecoder, AudioEncoder};

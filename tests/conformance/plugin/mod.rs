@@ -4,6 +4,7 @@
 mod codecs;
 mod hostile;
 mod kit;
+mod tracks;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};

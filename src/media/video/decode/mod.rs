@@ -74,7 +74,8 @@ pub(crate) trait Pictures: Send {
 }
 
 /// Starts a codec on a track, and again after a panic.
-pub(crate) type Start = dyn Fn(&VideoFormat, &Limits) -> Result<Box<dyn Pictures>, MediaError> + Send;
+pub(crate) type Start =
+    dyn Fn(&VideoFormat, &Limits) -> Result<Box<dyn Pictures>, MediaError> + Send;
 
 /// Whether a track uses the full range, and its matrix: by the configuration where that tells, else
 /// what players take for granted. For decoders that give bare samples.
