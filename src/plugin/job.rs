@@ -11,6 +11,7 @@ use super::error::clean;
 use super::host::Host;
 use super::manifest::Terms;
 use super::store::{Log, Meter, State, Stop};
+use super::watch::{Event, Failure};
 use crate::limits::Limits;
 use crate::media::{Cancel, Format, MediaError};
 
@@ -41,6 +42,8 @@ pub(super) struct Job {
     output_left: u64,
     /// After a trap nothing in an instance can be relied upon.
     dead: bool,
+    /// Whether it is told of.
+    watched: bool,
 }
 
 /// What a job took.
@@ -121,6 +124,7 @@ impl Job {
             granted_ms,
             output_left: terms.output_bytes,
             dead: false,
+            watched: false,
         })
     }
 
@@ -138,6 +142,9 @@ impl Job {
         });
         outcome.map_err(|error| {
             self.dead = true;
+            if self.store.data().stopped != Some(Stop::Cancelled) {
+                self.failed(kind(&error, &self.store));
+            }
             fault(
                 &error,
                 &self.store,
@@ -146,6 +153,19 @@ impl Job {
                 self.granted_ms,
             )
         })
+    }
+
+    /// Has whoever watches told of this job.
+    pub(super) fn watched(mut self) -> Self {
+        self.watched = true;
+        self
+    }
+
+    fn failed(&self, how: Failure) {
+        if self.watched {
+            let name = &self.store.data().log.plugin;
+            self.host.tell(name, Event::Failed(how));
+        }
     }
 
     /// Gives more time for a track that has come to `at_us` microseconds: that of a job for every
@@ -181,6 +201,7 @@ impl Job {
 
     /// The error of a plugin that did what it must not.
     pub(super) fn blame(&self, what: &str) -> MediaError {
+        self.failed(Failure::Result);
         MediaError::CodecFailed {
             codec: self.codec.clone(),
             what: clean(what, TEXT),
@@ -228,6 +249,28 @@ impl Job {
             max_samples: self.output_left / 2,
             max_output_bytes: self.output_left,
         }
+    }
+}
+
+impl Drop for Job {
+    fn drop(&mut self) {
+        if self.watched {
+            let granted = Duration::from_millis(self.granted_ms);
+            let took = granted.saturating_sub(self.left);
+            let name = &self.store.data().log.plugin;
+            self.host.tell(name, Event::Ended(took));
+        }
+    }
+}
+
+/// How a call failed.
+fn kind(error: &wasmtime::Error, store: &Store<State>) -> Failure {
+    let state = store.data();
+    match (state.stopped, error.downcast_ref::<Trap>()) {
+        (Some(_), _) => Failure::Deadline,
+        (None, _) if state.meter.refused => Failure::Memory,
+        (None, Some(Trap::OutOfFuel)) => Failure::Fuel,
+        (None, _) => Failure::Trap,
     }
 }
 

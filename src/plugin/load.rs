@@ -15,6 +15,7 @@ use super::manifest::{Manifest, Terms, Wasi};
 use super::quarantine::Quarantine;
 use super::signature;
 use super::store::State;
+use super::watch::{Event, Failure};
 use super::world;
 use crate::media::{Cancel, MediaError};
 
@@ -157,7 +158,12 @@ impl Plugin {
 
     /// A fresh instance.
     pub(super) fn start(&self, cancel: &Cancel) -> Result<Job, MediaError> {
-        Job::start(&self.inner.code, self.name(), self.inner.terms, cancel)
+        let started = Job::start(&self.inner.code, self.name(), self.inner.terms, cancel);
+        if let Err(MediaError::CodecFailed { .. }) = &started {
+            let host = &self.inner.code.host;
+            host.tell(self.name(), Event::Failed(Failure::Trap));
+        }
+        started.map(Job::watched)
     }
 
     /// Remembers that a job gave what it should.
@@ -174,7 +180,9 @@ impl Plugin {
                 if let Some(sink) = host.sink() {
                     sink(self.name(), &format!("failed: {what}"));
                 }
-                self.inner.quarantine.failed(host.now(), host.limits());
+                if self.inner.quarantine.failed(host.now(), host.limits()) {
+                    host.tell(self.name(), Event::Quarantined);
+                }
             }
             Ok(_) | Err(MediaError::Cancelled) => {}
             // It said whose fault it was.

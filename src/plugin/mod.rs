@@ -27,6 +27,7 @@ mod quarantine;
 mod signature;
 mod store;
 mod video;
+mod watch;
 mod world;
 
 #[cfg(test)]
@@ -42,6 +43,7 @@ pub use job::Usage;
 pub use load::Plugin;
 pub use manifest::{Manifest, Setting, Terms, Wasi};
 pub use signature::SigningKey;
+pub use watch::{Event, Failure, Watch};
 pub use world::VERSION;
 
 use crate::media::Registry;
