@@ -64,7 +64,7 @@ mod tests {
         let on = registry.names().values().filter(|on| **on).count();
         assert_eq!(left, on - 1);
         assert_eq!(failures, ["the codec rusty_h264 panicked"]);
-        assert_eq!(registry.names()["rusty_h264"], true);
+        assert!(registry.names()["rusty_h264"]);
     }
 
     #[test]

@@ -4,6 +4,7 @@
 mod codecs;
 mod hostile;
 mod kit;
+mod stress;
 mod tracks;
 
 use std::collections::BTreeMap;
