@@ -39,6 +39,7 @@ impl Heif {
         Self::new(Format::Avif, Codec::Av1)
     }
 
+    #[cfg(feature = "plugins")]
     /// Pictures in `codec` by a decoder that is not built in.
     pub(super) fn by(format: Format, codec: Codec, decoder: Arc<dyn VideoDecoder>) -> Self {
         Self {

@@ -32,7 +32,10 @@ pub use source::{CEILING_QUALITY, DEFAULT_QUALITY, Source};
 pub use target::{Encoded, ImageTarget};
 pub use transform::fit_box;
 
-use super::codec::{ImageDecoder, ImageEncoder, VideoDecoder};
+#[cfg(feature = "plugins")]
+use super::codec::VideoDecoder;
+use super::codec::{ImageDecoder, ImageEncoder};
+#[cfg(feature = "plugins")]
 use super::info::{Codec, Format};
 
 /// The built-in codecs that read pictures.
@@ -48,6 +51,7 @@ pub(super) fn decoders() -> Vec<Arc<dyn ImageDecoder>> {
     ]
 }
 
+#[cfg(feature = "plugins")]
 /// What reads HEIF by a decoder of moving pictures, where its codec is one that HEIF holds.
 pub(crate) fn heif_by(
     codec: Codec,

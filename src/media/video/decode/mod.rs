@@ -19,16 +19,22 @@ mod vp9;
 
 use std::sync::Arc;
 
+#[cfg(feature = "plugins")]
 use crate::dimensions::Dimensions;
 use crate::limits::Limits;
 use crate::media::codec::{VideoDecoder, VideoFormat};
+#[cfg(feature = "plugins")]
 use crate::media::container::AvcConfig;
 use crate::media::error::MediaError;
+#[cfg(feature = "plugins")]
 use crate::media::info::Codec;
-use crate::media::picture::{Matrix, Packet, VideoFrame};
+#[cfg(feature = "plugins")]
+use crate::media::picture::Matrix;
+use crate::media::picture::{Packet, VideoFrame};
 
 pub(super) use bits::start_code_units;
 pub(super) use disposable::Disposable;
+#[cfg(feature = "plugins")]
 pub(crate) use door::Door;
 
 /// The decoders that are compiled in.
@@ -77,6 +83,7 @@ pub(crate) trait Pictures: Send {
 pub(crate) type Start =
     dyn Fn(&VideoFormat, &Limits) -> Result<Box<dyn Pictures>, MediaError> + Send;
 
+#[cfg(feature = "plugins")]
 /// Whether a track uses the full range, and its matrix: by the configuration where that tells, else
 /// what players take for granted. For decoders that give bare samples.
 pub(crate) fn colours(track: &VideoFormat) -> (bool, Matrix) {
@@ -90,6 +97,7 @@ pub(crate) fn colours(track: &VideoFormat) -> (bool, Matrix) {
     }
 }
 
+#[cfg(feature = "plugins")]
 /// What the first sequence parameter set of some NAL units with start codes says.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct H264Header {
@@ -101,6 +109,7 @@ pub(crate) struct H264Header {
     pub(crate) level: u32,
 }
 
+#[cfg(feature = "plugins")]
 /// Reads the parameter set of an access unit of H.264; `None` where it has none.
 pub(crate) fn h264_header(data: &[u8]) -> Option<H264Header> {
     let units = start_code_units(data);
@@ -119,7 +128,7 @@ pub(crate) fn h264_header(data: &[u8]) -> Option<H264Header> {
     })
 }
 
-#[cfg(test)]
+#[cfg(all(test, feature = "plugins"))]
 mod tests {
     use super::*;
 

@@ -15,6 +15,7 @@ use crate::media::codec::{RateTarget, VideoEncoder, VideoFormat};
 use crate::media::error::MediaError;
 
 pub(super) use level::Level;
+#[cfg(feature = "plugins")]
 pub(crate) use spend::Spend;
 pub(super) use spend::octets;
 
@@ -67,6 +68,7 @@ fn level(track: &VideoFormat, millihertz: u32, rate: u64) -> Result<Level, Media
         .ok_or_else(refused)
 }
 
+#[cfg(feature = "plugins")]
 /// What an encoder that is not ours is told of a track, once a level has it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Admitted {
@@ -78,6 +80,7 @@ pub(crate) struct Admitted {
     pub(crate) bit_rate: u64,
 }
 
+#[cfg(feature = "plugins")]
 /// Holds what is asked of an encoder against the levels of the codec.
 ///
 /// # Errors
