@@ -161,7 +161,8 @@ impl Server {
         let table = &config.plugins;
         let cache = table.cache.clone();
         let cache = cache.unwrap_or_else(|| config.store.folder.join("compiled-plugins"));
-        let codecs = Codecs::new(table.folder.as_deref(), &cache).map_err(StartError::Plugins)?;
+        let codecs =
+            Codecs::new(table.folder.as_deref(), &cache, &metrics).map_err(StartError::Plugins)?;
         let codecs = Arc::new(codecs);
         let fitter = WatchedFitter {
             fitter: Engine::new(config, limits.clone(), codecs.clone())

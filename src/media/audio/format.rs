@@ -21,7 +21,7 @@ use super::aac;
 /// # Errors
 ///
 /// [`MediaError::Unsupported`] where the track is not sound, or its codec has no name.
-pub(super) fn of(info: &TrackInfo) -> Result<AudioFormat, MediaError> {
+pub(crate) fn of(info: &TrackInfo) -> Result<AudioFormat, MediaError> {
     let codec = info.codec.codec();
     if info.kind != TrackKind::Audio || codec == Codec::Unknown {
         return Err(MediaError::unsupported(name(&info.codec)));

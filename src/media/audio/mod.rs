@@ -16,6 +16,9 @@ mod stage;
 mod symphonia;
 mod transcode;
 
+#[cfg(feature = "plugins")]
+pub(crate) use format::of as format_of;
+
 use std::sync::Arc;
 
 use super::codec::{AudioDecoder, AudioEncoder};

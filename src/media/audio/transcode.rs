@@ -17,6 +17,7 @@ use crate::media::container::{CodedTrack, Sample, Track, TrackInfo};
 use crate::media::error::MediaError;
 use crate::media::guard::caught;
 use crate::media::info::Codec;
+use crate::media::others::with_others;
 use crate::media::picture::{Packet, PcmBlock};
 use crate::media::registry::Registry;
 
@@ -51,7 +52,10 @@ pub fn transcode(
     let mut settings = settings.clone();
     let mut attempt = 1;
     loop {
-        let mut coded = code(track, &settings, registry, limits, cancel)?;
+        let (mut coded, failures) = with_others(registry, |registry| {
+            code(track, &settings, registry, limits, cancel)
+        })?;
+        coded.warnings.extend(failures);
         coded.encodes = attempt;
         let Some(most) = settings.max_bytes.filter(|most| coded.bytes() > *most) else {
             return Ok(coded);

@@ -33,7 +33,11 @@ pub use source::{CEILING_QUALITY, DEFAULT_QUALITY, Source};
 pub use target::{Encoded, ImageTarget};
 pub use transform::fit_box;
 
+#[cfg(feature = "plugins")]
+use super::codec::VideoDecoder;
 use super::codec::{ImageDecoder, ImageEncoder};
+#[cfg(feature = "plugins")]
+use super::info::{Codec, Format};
 
 /// The built-in codecs that read pictures.
 pub(super) fn decoders() -> Vec<Arc<dyn ImageDecoder>> {
@@ -46,6 +50,20 @@ pub(super) fn decoders() -> Vec<Arc<dyn ImageDecoder>> {
         Arc::new(svg::Svg),
         Arc::new(wbmp::WbmpDecoder),
     ]
+}
+
+#[cfg(feature = "plugins")]
+/// What reads HEIF by a decoder of moving pictures, where its codec is one that HEIF holds.
+pub(crate) fn heif_by(
+    codec: Codec,
+    decoder: Arc<dyn VideoDecoder>,
+) -> Option<Arc<dyn ImageDecoder>> {
+    let format = match codec {
+        Codec::Hevc => Format::Heic,
+        Codec::Av1 => Format::Avif,
+        _ => return None,
+    };
+    Some(Arc::new(heif::Heif::by(format, codec, decoder)))
 }
 
 /// The built-in codecs that write pictures.
