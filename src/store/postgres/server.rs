@@ -5,7 +5,6 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
-use std::time::{Duration, Instant};
 
 /// A server that runs until this is dropped, or the process ends.
 pub(crate) struct Postgres {
@@ -116,16 +115,6 @@ impl Postgres {
     pub(crate) fn resume(&self) {
         let log = self.folder.join("log");
         assert!(self.control(&["-l", &log.display().to_string(), "start"]));
-        let until = Instant::now() + Duration::from_secs(60);
-        while !run(self
-            .program("pg_isready")
-            .arg("-q")
-            .arg("-h")
-            .arg(&self.folder))
-        {
-            assert!(Instant::now() < until, "the server does not start");
-            std::thread::sleep(Duration::from_millis(50));
-        }
     }
 
     fn control(&self, args: &[&str]) -> bool {
@@ -160,17 +149,13 @@ fn programs() -> Option<PathBuf> {
         .filter_map(|version| Some(version.ok()?.path().join("bin")))
         .collect();
     found.sort();
+    found.reverse();
     let path = std::env::var_os("PATH").unwrap_or_default();
-    found.extend(
-        std::env::split_paths(&path)
-            .collect::<Vec<_>>()
-            .into_iter()
-            .rev(),
-    );
-    found
-        .into_iter()
-        .rev()
-        .find(|folder| folder.join("initdb").is_file())
+    found.extend(std::env::split_paths(&path));
+    found.into_iter().find(|folder| {
+        let all = ["initdb", "pg_ctl", "psql"];
+        all.iter().all(|program| folder.join(program).is_file())
+    })
 }
 
 fn is_root() -> bool {

@@ -274,7 +274,9 @@ fn another_node_hears_of_new_work() {
     let [(mut first, _), (mut second, _)] = folders.each_ref().map(|folder| open(&url, &folder.0));
     let (told, heard) = std::sync::mpsc::channel();
     second
-        .wake_by(Box::new(move || drop(told.send(()))))
+        .wake_by(Box::new(move || {
+            let _ = told.send(());
+        }))
         .unwrap();
     first
         .wake_by(Box::new(|| panic!("a node does not wake itself")))

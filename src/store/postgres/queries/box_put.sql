@@ -1,9 +1,9 @@
 -- Gives how many totals and how many entries were written: none of either where the box is full.
 WITH fits AS (
   INSERT INTO box_totals AS t (owner, messages, octets)
-  SELECT $1, 1, $8::bigint WHERE 1 <= $10 AND $8::bigint <= $11
+  SELECT $1, 1, $8::bigint WHERE 1 <= $10::bigint AND $8::bigint <= $11::bigint
   ON CONFLICT (owner) DO UPDATE SET messages = t.messages + 1, octets = t.octets + $8
-    WHERE t.messages + 1 <= $10 AND t.octets + $8 <= $11
+    WHERE t.messages + 1 <= $10 AND t.octets + $8 <= $11::bigint
   RETURNING t.owner
 ), put AS (
   INSERT INTO box (owner, token, hash, message_id, state, flags, stored_at, size, data)
