@@ -320,3 +320,92 @@ fn tables_of_a_later_program_are_left_alone() {
         StoreError::Newer { found: 99, known }
     );
 }
+
+/// A bucket in memory.
+#[derive(Default)]
+struct Memory(Mutex<std::collections::BTreeMap<String, bytes::Bytes>>);
+
+impl crate::store::ObjectStore for Memory {
+    fn put(&self, name: &str, octets: &bytes::Bytes) -> Result<(), StoreError> {
+        let mut objects = self.0.lock().unwrap();
+        objects
+            .entry(name.to_owned())
+            .or_insert_with(|| octets.clone());
+        Ok(())
+    }
+
+    fn get(&self, name: &str) -> Result<Option<bytes::Bytes>, StoreError> {
+        Ok(self.0.lock().unwrap().get(name).cloned())
+    }
+
+    fn delete(&self, name: &str) -> Result<(), StoreError> {
+        self.0.lock().unwrap().remove(name);
+        Ok(())
+    }
+
+    fn sweep(
+        &self,
+        _: crate::store::Millis,
+        unknown: &mut crate::store::Unknown<'_>,
+    ) -> Result<(), StoreError> {
+        let names: Vec<String> = self.0.lock().unwrap().keys().cloned().collect();
+        for name in unknown(&names)? {
+            self.delete(&name)?;
+        }
+        Ok(())
+    }
+}
+
+#[test]
+fn large_bodies_are_objects_and_go_with_their_messages() {
+    let Some(server) = server() else { return };
+    let (url, folder) = (server.database(), Folder::new("objects"));
+    let memory = Arc::<Memory>::default();
+    let settings = Settings {
+        database: url,
+        password: None,
+        roots: None,
+        objects: Some(memory.clone()),
+    };
+    let (store, _) = PostgresStore::open(&folder.0, settings, None, Box::new(|_, _| {})).unwrap();
+    let (small, mut large) = (submission(1), submission(2));
+    let body = bytes::Bytes::from(vec![7; 200_000]);
+    large.size = 200_000;
+    store.accept(&small, &"small".into(), 0).unwrap();
+    store.accept(&large, &body, 0).unwrap();
+    assert_eq!(memory.0.lock().unwrap().len(), 1);
+    let mut again = submission(3);
+    (again.transaction_id, again.content_hash) = (large.transaction_id.clone(), large.content_hash);
+    let duplicate = store.accept(&again, &body, 0).unwrap();
+    assert_eq!(duplicate, Accepted::Duplicate(large.id.clone()));
+    assert_eq!(memory.0.lock().unwrap().len(), 1, "its body is of no use");
+    let (message, recipients) = store.message(&large.id).unwrap().unwrap();
+    assert_eq!(store.body(&message).unwrap().unwrap(), body);
+    let (tiny, _) = store.message(&small.id).unwrap().unwrap();
+    assert_eq!(store.body(&tiny).unwrap().unwrap(), "small");
+    // Its transaction never came.
+    memory.0.lock().unwrap().insert("ff".to_owned(), body);
+    store.purge(9_000, 0).unwrap();
+    assert_eq!(memory.0.lock().unwrap().len(), 1, "swept");
+    for recipient in &recipients {
+        let change = crate::store::Change {
+            recipient: recipient.id,
+            fence: recipient.fence,
+            state: crate::store::DeliveryState::Rejected,
+            attempts: 1,
+            due_at: None,
+            event: crate::store::Event {
+                message_id: large.id.clone(),
+                recipient: Some(recipient.id),
+                at: 2_000,
+                what: "rejected".to_owned(),
+                detail: String::new(),
+            },
+            reports: Vec::new(),
+        };
+        store.settle(&change).unwrap();
+    }
+    assert_eq!(store.purge(9_000, 0), Ok(1));
+    assert!(memory.0.lock().unwrap().is_empty());
+    assert_eq!(store.body(&message), Ok(None));
+}

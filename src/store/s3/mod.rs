@@ -1,5 +1,8 @@
 //! A bucket that speaks S3.
 
+#[cfg(test)]
+mod double;
+
 use std::future::Future;
 use std::sync::Arc;
 use std::sync::mpsc::sync_channel;
@@ -59,6 +62,8 @@ impl S3 {
         let mut builder = AmazonS3Builder::from_env()
             .with_bucket_name(&bucket.name)
             .with_checksum_algorithm(Checksum::SHA256)
+            // One by one, which every service understands.
+            .with_disable_bulk_delete(true)
             .with_retry(RetryConfig {
                 max_retries: RETRIES.0,
                 retry_timeout: RETRIES.1,
@@ -187,4 +192,71 @@ fn refused(error: &Error) -> StoreError {
     let mut text = error.to_string().replace('\n', " ");
     text.truncate(text.floor_char_boundary(300));
     StoreError::Bucket(text)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::double::Double;
+    use super::*;
+
+    fn bucket(double: &Double, prefix: &str) -> S3 {
+        S3::new(&Bucket {
+            name: "mms".to_owned(),
+            prefix: prefix.to_owned(),
+            endpoint: Some(format!("http://{}", double.address)),
+            region: Some("eu-central-1".to_owned()),
+            key: Some(("id".to_owned(), "secret".to_owned())),
+        })
+        .unwrap()
+    }
+
+    #[test]
+    fn an_object_is_written_once_read_and_deleted() {
+        let double = Double::start();
+        let bucket = bucket(&double, "site/bodies");
+        let octets = Bytes::from(vec![7; 300_000]);
+        bucket.put("ab01", &octets).unwrap();
+        bucket.put("ab01", &octets).unwrap();
+        assert_eq!(double.names(), ["site/bodies/ab01"]);
+        assert_eq!(bucket.get("ab01").unwrap(), Some(octets));
+        assert_eq!(bucket.get("ab02"), Ok(None));
+        bucket.delete("ab01").unwrap();
+        bucket.delete("ab01").unwrap();
+        assert!(double.names().is_empty());
+    }
+
+    #[test]
+    fn a_bucket_that_is_away_is_tried_again_and_then_told_of() {
+        let double = Double::start();
+        let bucket = bucket(&double, "");
+        double.be_away(true);
+        let put = bucket.put("ab01", &Bytes::from_static(b"x"));
+        assert!(matches!(put, Err(StoreError::Bucket(_))), "{put:?}");
+        assert_eq!(double.asked("PUT"), 4, "the first and three more");
+        double.be_away(false);
+        bucket.put("ab01", &Bytes::from_static(b"x")).unwrap();
+    }
+
+    #[test]
+    fn a_sweep_deletes_what_is_old_and_unknown() {
+        let double = Double::start();
+        let bucket = bucket(&double, "bodies");
+        for number in 0..8 {
+            let name = format!("a{number}");
+            bucket.put(&name, &Bytes::from_static(b"x")).unwrap();
+        }
+        // The double says that everything was written in 2015.
+        bucket.sweep(0, &mut |names| Ok(names.to_vec())).unwrap();
+        assert_eq!(double.names().len(), 8, "nothing is that old");
+        bucket
+            .sweep(2_000_000_000_000, &mut |names| {
+                let odd = names
+                    .iter()
+                    .filter(|name| name.ends_with(['1', '3', '5', '7']));
+                Ok(odd.cloned().collect())
+            })
+            .unwrap();
+        let left = double.names().join(" ");
+        assert_eq!(left, "bodies/a0 bodies/a2 bodies/a4 bodies/a6");
+    }
 }
