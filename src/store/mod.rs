@@ -27,7 +27,7 @@ mod sqlite;
 pub use fault::{Faults, Point};
 pub use objects::{ObjectStore, Objects, Unknown};
 #[cfg(feature = "postgres")]
-pub use postgres::{CommitWatch as SharedCommitWatch, PostgresStore, Settings};
+pub use postgres::{CommitWatch as SharedCommitWatch, Moved, PostgresStore, Settings, import};
 pub use rows::{
     Accepted, BoxEntry, Change, DeliveryState, Event, Lease, MessageRow, NewRecipient, NewReport,
     Origin, Page, Quota, RecipientRow, ReportChange, ReportRow, Role, Settlement, Submission,
@@ -291,6 +291,15 @@ pub enum StoreError {
     /// A body is in a bucket, and none is configured.
     #[error("the body is in a bucket, and store.bodies names none")]
     NoBucket,
+    /// A store is being moved to this database.
+    #[error("a store is being moved to this database: end that with remold store migrate")]
+    Importing,
+    /// The database that a store shall be moved to holds something else.
+    #[error("the database is not empty")]
+    Occupied,
+    /// What was moved is not what was there.
+    #[error("{0} differ between the store and the database")]
+    Differs(&'static str),
     /// The store is shutting down.
     #[error("the store is closed")]
     Closed,

@@ -191,7 +191,6 @@ impl<'de> Deserialize<'de> for BucketUrl {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
     use crate::server::Config;
 
     fn wrong(text: &str) -> (Option<(usize, usize)>, String) {

@@ -27,7 +27,7 @@ impl PostgresStore {
                         &&hash[..],
                         &new.message_id,
                         &i16::from(new.state),
-                        &new.flags.join("\n"),
+                        &query::clean(&new.flags.join("\n")),
                         &new.stored_at,
                         &number(new.size),
                         &&data[..],
@@ -84,7 +84,7 @@ impl PostgresStore {
                         &entry.owner,
                         &entry.token,
                         &i16::from(entry.state),
-                        &entry.flags.join("\n"),
+                        &query::clean(&entry.flags.join("\n")),
                     ],
                 )
                 .await?;

@@ -4,6 +4,7 @@ use std::cell::RefCell;
 use std::collections::HashMap;
 use std::time::Duration;
 
+use futures_util::StreamExt;
 use tokio_postgres::error::SqlState;
 use tokio_postgres::types::{FromSqlOwned, ToSql};
 use tokio_postgres::{Client, Config, Connection, Row, Socket, Statement};
@@ -187,6 +188,35 @@ impl Session {
         params: &[&(dyn ToSql + Sync)],
     ) -> Result<Vec<Row>, Failure> {
         Ok(self.client.query(sql, params).await?)
+    }
+
+    /// Gives `work` each row of a statement, one after another.
+    pub(super) async fn each(
+        &self,
+        sql: &str,
+        mut work: impl FnMut(&Row) -> Result<(), Failure>,
+    ) -> Result<(), Failure> {
+        let none: [&(dyn ToSql + Sync); 0] = [];
+        let rows = self.client.query_raw(sql, none).await?;
+        let mut rows = std::pin::pin!(rows);
+        while let Some(row) = rows.next().await {
+            work(&row?)?;
+        }
+        Ok(())
+    }
+
+    /// Prepares a statement that was put together.
+    pub(super) async fn prepare(&self, sql: &str) -> Result<Statement, Failure> {
+        Ok(self.client.prepare(sql).await?)
+    }
+
+    /// How many rows such a statement changed.
+    pub(super) async fn execute_prepared(
+        &self,
+        statement: &Statement,
+        params: &[&(dyn ToSql + Sync)],
+    ) -> Result<u64, Failure> {
+        Ok(self.client.execute(statement, params).await?)
     }
 
     /// The only row, if there is one.

@@ -10,6 +10,7 @@
 
 mod boxes;
 mod connect;
+mod import;
 mod outbox;
 mod pool;
 mod query;
@@ -28,6 +29,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use self::connect::Target;
+pub use self::import::{Moved, import};
 pub use self::pool::CommitWatch;
 use self::pool::{Pool, Use};
 use self::query::sql;
@@ -114,6 +116,12 @@ impl PostgresStore {
             target,
             _lock: lock,
         };
+        if store
+            .readers
+            .run(async move |session| import::under_way(session).await)?
+        {
+            return Err(StoreError::Importing);
+        }
         let released = store.release()?;
         Ok((store, released))
     }

@@ -207,6 +207,11 @@ const fn role(number: i16) -> Role {
     }
 }
 
+/// Text as the database takes it: it knows no character 0.
+pub(super) fn clean(text: &str) -> String {
+    text.replace('\0', "\u{FFFD}")
+}
+
 /// A number of the program as one of the database.
 pub(super) fn number(value: impl TryInto<i64>) -> i64 {
     value.try_into().unwrap_or(i64::MAX)

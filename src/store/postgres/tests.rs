@@ -409,3 +409,100 @@ fn large_bodies_are_objects_and_go_with_their_messages() {
     assert!(memory.0.lock().unwrap().is_empty());
     assert_eq!(store.body(&message), Ok(None));
 }
+
+#[test]
+fn a_store_in_files_is_moved_and_nothing_of_it_lost() {
+    let Some(server) = server() else { return };
+    let (url, folder) = (server.database(), Folder::new("move"));
+    let (store, _) = crate::store::SqliteStore::open(&folder.0).unwrap();
+    store.keep_records(true).unwrap();
+    let large = bytes::Bytes::from(vec![9; 200_000]);
+    for number in 0..1_200 {
+        let mut sent = submission(number);
+        sent.subject = Some("null \0 here".to_owned());
+        if number % 400 == 0 {
+            sent.size = 200_000;
+            store.accept(&sent, &large, 0).unwrap();
+        } else {
+            store.accept(&sent, &"small".into(), 0).unwrap();
+        }
+    }
+    store.remember_device("+1", "user-agent: A\n", 5).unwrap();
+    assert_eq!(store.lease_due(1_000, 3, 60_000).unwrap().len(), 3);
+    let numbered = store.records(4).unwrap();
+    let mark = FileMark {
+        file: "f".to_owned(),
+        length: 7,
+    };
+    store.recorded(4, &mark).unwrap();
+    let entry = crate::store::BoxEntry {
+        owner: "+1".to_owned(),
+        token: "ab".to_owned(),
+        message_id: None,
+        state: 0x80,
+        flags: vec!["a".to_owned()],
+        stored_at: 3,
+        size: 4,
+    };
+    let quota = crate::store::Quota {
+        messages: 2,
+        octets: 9,
+    };
+    store.box_put(&entry, &"data".into(), quota).unwrap();
+    let memory = Arc::<Memory>::default();
+    let settings = || Settings {
+        database: url.clone(),
+        password: None,
+        roots: None,
+        objects: Some(memory.clone()),
+    };
+    let moving = || import(&folder.0, &folder.0, &settings(), &mut |_, _| {});
+    assert_eq!(moving(), Err(StoreError::Locked), "it is in use");
+    let page = store.page().unwrap();
+    drop(store);
+
+    // Stopped half-way, and done again.
+    let half = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
+        import(&folder.0, &folder.0, &settings(), &mut |table, _| {
+            assert_ne!(table, "recipients", "stopped here");
+        })
+    }));
+    assert!(half.is_err());
+    let early = PostgresStore::open(&folder.0, settings(), None, Box::new(|_, _| {}));
+    assert_eq!(early.map(|_| ()).unwrap_err(), StoreError::Importing);
+    let moved = moving().unwrap();
+    assert_eq!(
+        (moved.bodies, moved.rows[0], moved.rows[1].1),
+        (1_200, ("messages", 1_200), 2_400)
+    );
+    assert_eq!(moving(), Err(StoreError::Occupied));
+
+    let (store, _) = PostgresStore::open(&folder.0, settings(), None, Box::new(|_, _| {})).unwrap();
+    assert_eq!(store.page().unwrap(), page);
+    let (message, recipients) = store.message(&submission(400).id).unwrap().unwrap();
+    assert_eq!(store.body(&message).unwrap().unwrap(), large);
+    assert_eq!(message.subject.as_deref(), Some("null \u{FFFD} here"));
+    assert_eq!(recipients.len(), 2);
+    assert_eq!(memory.0.lock().unwrap().len(), 3);
+    assert_eq!(
+        store.lease_due(0, 9, 60_000).unwrap().len(),
+        3,
+        "what was leased is due"
+    );
+    let mut again = submission(7_000);
+    (again.transaction_id, again.content_hash) =
+        (submission(7).transaction_id, submission(7).content_hash);
+    let known = store.accept(&again, &"small".into(), 0);
+    assert_eq!(known, Ok(Accepted::Duplicate(submission(7).id)));
+    assert_eq!(
+        store.accept(&submission(8_000), &"new".into(), 0),
+        Ok(Accepted::New)
+    );
+    assert_eq!(store.mark().unwrap(), Some(mark));
+    assert_eq!(store.records(1).unwrap()[0].number, numbered[3].number + 1);
+    assert_eq!(
+        store.device("+1").unwrap().as_deref(),
+        Some("user-agent: A\n")
+    );
+    assert_eq!(store.box_entries("+1").unwrap(), [entry]);
+}

@@ -15,7 +15,7 @@ use crate::store::{
 
 /// Octets of a body that is kept in a row although there is a bucket: one transaction then, and no
 /// request to the bucket at all. What is larger would fill the database and its log with octets.
-const IN_ROW: usize = 32 << 10;
+pub(super) const IN_ROW: usize = 32 << 10;
 /// Messages whose bodies or rows are deleted in one transaction: nobody waits long for it.
 const PURGED: i64 = 200;
 /// Objects without a row are looked for this often, and deleted when they are this old.
@@ -248,7 +248,7 @@ impl Store for PostgresStore {
                         &event.recipient,
                         &event.at,
                         &event.what,
-                        &event.detail,
+                        &query::clean(&event.detail),
                     ],
                 )
                 .await
@@ -274,7 +274,7 @@ impl Store for PostgresStore {
                         &event.recipient,
                         &event.at,
                         &event.what,
-                        &event.detail,
+                        &query::clean(&event.detail),
                     ],
                 )
                 .await
@@ -290,7 +290,7 @@ impl Store for PostgresStore {
         description: &str,
         now: Millis,
     ) -> Result<(), StoreError> {
-        let (subscriber, description) = (subscriber.to_owned(), description.to_owned());
+        let (subscriber, description) = (subscriber.to_owned(), query::clean(description));
         self.writers.run(async move |session| {
             session
                 .execute(sql!("remember_device"), &[&subscriber, &description, &now])
@@ -437,7 +437,7 @@ async fn accept(
     octets: Option<&[u8]>,
     since: Millis,
 ) -> Result<Accepted, Failure> {
-    let key = key(s);
+    let key = key(&s.sender, &s.transaction_id, &s.content_hash);
     let kind = match s.origin {
         Some(_) => RecordKind::Receipt,
         None => RecordKind::Submission,
@@ -474,7 +474,7 @@ async fn accept(
                 &s.sender_visible,
                 &i16::from(s.class),
                 &number(s.size),
-                &s.subject,
+                &s.subject.as_deref().map(query::clean),
                 &octets,
                 &&s.content[..],
                 &s.origin.as_ref().map(|origin| &origin.peer),
@@ -505,13 +505,13 @@ async fn accept(
 }
 
 /// What a repeated submission is known by.
-fn key(s: &Submission) -> [u8; 32] {
+pub(super) fn key(sender: &str, transaction_id: &str, content_hash: &[u8]) -> [u8; 32] {
     let mut hash = Sha256::new();
-    for text in [&s.sender, &s.transaction_id] {
+    for text in [sender, transaction_id] {
         hash.update(number(text.len()).to_be_bytes());
         hash.update(text.as_bytes());
     }
-    hash.update(s.content_hash);
+    hash.update(content_hash);
     hash.finalize().into()
 }
 
@@ -550,7 +550,7 @@ async fn settle(session: &Session, change: &Change) -> Result<bool, Failure> {
                 &event.message_id,
                 &event.recipient,
                 &event.what,
-                &event.detail,
+                &query::clean(&event.detail),
                 &texts(|r| &r.message_id),
                 &texts(|r| &r.address),
                 &pdus,
@@ -582,7 +582,7 @@ async fn settle_report(session: &Session, change: &ReportChange) -> Result<bool,
                 &event.message_id,
                 &event.recipient,
                 &event.what,
-                &event.detail,
+                &query::clean(&event.detail),
             ],
         )
         .await?;

@@ -168,6 +168,12 @@ impl SqliteStore {
     }
 }
 
+/// Brings the tables of a store to those of this program, for who reads them by other means.
+#[cfg(feature = "postgres")]
+pub(super) fn brought_up(connection: &mut Connection) -> Result<(), StoreError> {
+    schema::migrate(connection)
+}
+
 /// A connection that goes back when its reader is done, or its place where it could not be opened.
 struct Borrowed<'a> {
     store: &'a SqliteStore,

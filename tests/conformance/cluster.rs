@@ -1,0 +1,351 @@
+//! Several nodes on one database: what is left when nodes are killed or stopped, connections are
+//! cut, and the database itself is away for a while.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::SocketAddr;
+use std::process::Command;
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::time::{Duration, Instant};
+
+use remold::mms::pdu::Pdu;
+use remold::mms::{Field, HeaderValue};
+
+use crate::mmsc::{
+    ALICE, BOB, PATIENCE, Scratch, Server, acknowledge, exchange, post, read, small,
+};
+use crate::postgres::Postgres;
+
+/// A phone that takes all that is sent here.
+const DEVICE: &str = "[device]\ndefault = \"ios-generic\"";
+
+/// Nodes, and what senders and phones know.
+struct Cluster {
+    postgres: Postgres,
+    scratch: Scratch,
+    url: String,
+    nodes: Vec<Mutex<Server>>,
+    /// Where each node is listened to: it changes with a restart.
+    addresses: Mutex<Vec<SocketAddr>>,
+    promised: Mutex<BTreeMap<String, String>>,
+    /// How often a phone was told of a path.
+    told: Mutex<BTreeMap<String, u32>>,
+    /// Message-ID and text of what phones got, by path.
+    fetched: Mutex<BTreeMap<String, (String, String)>>,
+    /// Answers that said: later.
+    later: AtomicU64,
+    running: AtomicBool,
+}
+
+impl Cluster {
+    fn start(name: &str, nodes: usize) -> Option<Self> {
+        let postgres = Postgres::start(name, false)?;
+        let url = postgres.database();
+        let mut cluster = Self {
+            postgres,
+            scratch: Scratch::new(&format!("cluster-{name}")),
+            url,
+            nodes: Vec::new(),
+            addresses: Mutex::default(),
+            promised: Mutex::default(),
+            told: Mutex::default(),
+            fetched: Mutex::default(),
+            later: AtomicU64::new(0),
+            running: AtomicBool::new(true),
+        };
+        for number in 0..nodes {
+            let node = cluster.node(number, None);
+            cluster.addresses.lock().unwrap().push(node.mm1);
+            cluster.nodes.push(Mutex::new(node));
+        }
+        Some(cluster)
+    }
+
+    fn node(&self, number: usize, fault: Option<&str>) -> Server {
+        let folder = self.scratch.0.join(format!("node{number}"));
+        std::fs::create_dir_all(&folder).unwrap();
+        Server::start_on(&folder, Some(&self.url), DEVICE, fault)
+    }
+
+    /// Kills a node and starts it again.
+    fn restart(&self, number: usize, fault: Option<&str>) {
+        let mut node = self.nodes[number].lock().unwrap();
+        node.kill();
+        // What it printed before the end was told.
+        while let Some(url) = node.next_url(Duration::from_millis(20)) {
+            self.tell(&url);
+        }
+        *node = self.node(number, fault);
+        self.addresses.lock().unwrap()[number] = node.mm1;
+    }
+
+    fn address(&self, number: usize) -> SocketAddr {
+        let addresses = self.addresses.lock().unwrap();
+        addresses[number % addresses.len()]
+    }
+
+    fn tell(&self, url: &str) -> String {
+        let (_, rest) = url.split_once("://").unwrap();
+        let path = rest[rest.find('/').unwrap()..].to_owned();
+        *self.told.lock().unwrap().entry(path.clone()).or_default() += 1;
+        path
+    }
+
+    /// Sends a message to one node after another until it is taken over.
+    fn send(&self, id: &str, mut node: usize) {
+        let until = Instant::now() + PATIENCE * 2;
+        while Instant::now() < until {
+            node += 1;
+            let answer = post(self.address(node), ALICE, &message(id));
+            let Some((status, body)) = answer else {
+                // It is being killed.
+                std::thread::sleep(Duration::from_millis(20));
+                continue;
+            };
+            if status == 200 {
+                let conf = read(body);
+                let told = conf.headers.token(Field::ResponseStatus).unwrap();
+                if told == 0x80 {
+                    let message = conf.headers.text(Field::MessageId).unwrap().to_owned();
+                    self.promised.lock().unwrap().insert(id.to_owned(), message);
+                    return;
+                }
+                assert!((0xC0..0xE0).contains(&told), "a permanent error: {told:#x}");
+            } else {
+                assert_eq!(status, 503, "later is said with 503");
+            }
+            self.later.fetch_add(1, Ordering::Relaxed);
+            std::thread::sleep(Duration::from_millis(100));
+        }
+        panic!("nobody takes {id} over");
+    }
+
+    /// Fetches from one node and acknowledges to another. Gives whether the message came.
+    fn get(&self, path: &str, node: usize) -> bool {
+        let request = format!("GET {path} HTTP/1.1\r\n");
+        let Some((200, body)) = exchange(self.address(node), &request, &[]) else {
+            return false;
+        };
+        let conf = read(body);
+        if let Some(status) = conf.headers.token(Field::RetrieveStatus) {
+            assert!(
+                (0xC0..0xE0).contains(&status),
+                "a permanent error: {status:#x}"
+            );
+            return false;
+        }
+        let id = conf.headers.text(Field::MessageId).unwrap().to_owned();
+        let told = conf.transaction_id().unwrap();
+        let text = &conf.body.as_ref().unwrap().parts[0].data;
+        let text = String::from_utf8_lossy(text);
+        let text = text.split(' ').next().unwrap().to_owned();
+        let mut fetched = self.fetched.lock().unwrap();
+        fetched.insert(path.to_owned(), (id, text));
+        drop(fetched);
+        let _ = post(self.address(node + 1), BOB, &acknowledge(told));
+        true
+    }
+
+    /// Phones: hear of messages from every node, and fetch each from some node.
+    fn phones(&self) {
+        let mut open: Vec<String> = Vec::new();
+        let mut node = 0;
+        let mut until = Instant::now() + PATIENCE;
+        loop {
+            for server in &self.nodes {
+                let Ok(server) = server.try_lock() else {
+                    continue;
+                };
+                while let Some(url) = server.next_url(Duration::from_millis(1)) {
+                    drop(self.tell(&url));
+                }
+            }
+            let told: Vec<String> = self.told.lock().unwrap().keys().cloned().collect();
+            let fetched = self.fetched.lock().unwrap();
+            open.extend(told.into_iter().filter(|path| !fetched.contains_key(path)));
+            drop(fetched);
+            for path in std::mem::take(&mut open) {
+                node += 1;
+                if self.get(&path, node) {
+                    until = Instant::now() + PATIENCE;
+                }
+            }
+            if !self.running.load(Ordering::Relaxed) {
+                let missing = self.missing();
+                if missing.is_empty() {
+                    return;
+                }
+                assert!(Instant::now() < until, "{} are lost", missing.len());
+            }
+            std::thread::sleep(Duration::from_millis(10));
+        }
+    }
+
+    fn missing(&self) -> Vec<String> {
+        let fetched = self.fetched.lock().unwrap();
+        let got: BTreeSet<&String> = fetched.values().map(|(id, _)| id).collect();
+        let promised = self.promised.lock().unwrap();
+        promised
+            .values()
+            .filter(|id| !got.contains(id))
+            .cloned()
+            .collect()
+    }
+
+    /// Runs senders and phones while `trouble` is made, and sees what became of every message. No
+    /// phone may be told of one more often than `most` times.
+    fn under_load(&self, most: u32, trouble: impl FnOnce()) {
+        std::thread::scope(|scope| {
+            for sender in 0..4_usize {
+                scope.spawn(move || {
+                    let mut number = 0;
+                    while self.running.load(Ordering::Relaxed) {
+                        self.send(&format!("s{sender}-{number}"), sender + number);
+                        number += 1;
+                    }
+                });
+            }
+            scope.spawn(|| self.phones());
+            let stop = Stop(&self.running);
+            trouble();
+            drop(stop);
+        });
+        let promised = self.promised.lock().unwrap().len();
+        let fetched = self.fetched.lock().unwrap();
+        let texts: BTreeSet<_> = fetched.values().map(|(_, text)| text).collect();
+        assert_eq!(texts.len(), fetched.len(), "a message was taken over twice");
+        let told = self.told.lock().unwrap();
+        let worst = told.values().max().copied().unwrap_or_default();
+        let again = told.values().filter(|times| **times > 1).count();
+        println!(
+            "{promised} messages promised and fetched, {} answers said later, {again} phones were \
+             told again, {worst} times at most",
+            self.later.load(Ordering::Relaxed)
+        );
+        assert!(
+            promised > 0 && worst <= most,
+            "a phone was told {worst} times"
+        );
+    }
+}
+
+/// Lets the load end, however the trouble did.
+struct Stop<'a>(&'a AtomicBool);
+
+impl Drop for Stop<'_> {
+    fn drop(&mut self) {
+        self.0.store(false, Ordering::Relaxed);
+    }
+}
+
+/// A message that says which it is. One in three is large.
+fn message(id: &str) -> Pdu {
+    let mut pdu = small(id, &[BOB]);
+    let more = if id.ends_with(['0', '4', '8']) {
+        150_000
+    } else {
+        10
+    };
+    let text = format!("{id} {}", "x".repeat(more));
+    pdu.body.as_mut().unwrap().parts[0].data = text.into();
+    pdu.headers
+        .set(Field::DeliveryReport, HeaderValue::Token(0x81));
+    pdu
+}
+
+fn pause(milliseconds: u64) {
+    std::thread::sleep(Duration::from_millis(milliseconds));
+}
+
+/// Seconds of something that takes long: a few, or what the environment says.
+fn seconds(variable: &str, usual: u64) -> u64 {
+    let asked = std::env::var(variable).ok();
+    asked.and_then(|text| text.parse().ok()).unwrap_or(usual)
+}
+
+#[test]
+fn nodes_that_are_killed_lose_nothing() {
+    let Some(cluster) = Cluster::start("killed", 2) else {
+        return;
+    };
+    // Each restart may tell again what the node had told and not written down.
+    cluster.under_load(2, || {
+        for (number, fault) in ["leased:3:kill", "pushed:5:kill", "committed:20:kill"]
+            .iter()
+            .enumerate()
+        {
+            pause(500);
+            cluster.restart(number % 2, Some(fault));
+            let until = Instant::now() + Duration::from_secs(20);
+            while cluster.nodes[number % 2].lock().unwrap().is_alive() && Instant::now() < until {
+                pause(20);
+            }
+        }
+        cluster.restart(0, None);
+        cluster.restart(1, None);
+        pause(1_000);
+    });
+}
+
+#[test]
+fn four_nodes_outlast_cut_connections() {
+    let Some(cluster) = Cluster::start("cut", 4) else {
+        return;
+    };
+    cluster.under_load(1, || {
+        for _ in 0..5 {
+            pause(400);
+            let cut = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity \
+                       WHERE application_name = 'remold'";
+            cluster.postgres.sql("postgres", cut);
+        }
+        pause(1_000);
+    });
+}
+
+#[test]
+fn a_database_that_is_away_is_a_temporary_failure_and_passes() {
+    let Some(cluster) = Cluster::start("away", 2) else {
+        return;
+    };
+    cluster.under_load(2, || {
+        pause(1_000);
+        cluster.postgres.pause();
+        pause(1_000 * seconds("REMOLD_OUTAGE", 10));
+        cluster.postgres.resume();
+        pause(2_000);
+    });
+    assert!(cluster.later.load(Ordering::Relaxed) > 0, "nobody noticed");
+}
+
+/// A lease lasts two minutes, so this takes longer: it runs where `REMOLD_STOP` says for how many
+/// seconds a node is stopped.
+#[test]
+fn a_node_that_sleeps_past_its_leases_changes_nothing_any_more() {
+    let asleep = seconds("REMOLD_STOP", 0);
+    if asleep == 0 {
+        println!("skipped: REMOLD_STOP does not say for how long");
+        return;
+    }
+    let Some(cluster) = Cluster::start("asleep", 2) else {
+        return;
+    };
+    // Each of the two that had a lease may have told the phone.
+    cluster.under_load(2, || {
+        pause(1_000);
+        let id = cluster.nodes[0].lock().unwrap().id().to_string();
+        let signal = |name: &str| {
+            let sent = Command::new("kill").args([name, &id]).status();
+            assert!(sent.unwrap().success());
+        };
+        signal("-STOP");
+        // Senders and phones find the other.
+        let stopped = cluster.address(0);
+        cluster.addresses.lock().unwrap()[0] = cluster.address(1);
+        pause(1_000 * asleep);
+        signal("-CONT");
+        pause(1_000);
+        cluster.addresses.lock().unwrap()[0] = stopped;
+        pause(2_000);
+    });
+}
