@@ -18,6 +18,8 @@ mod progress;
 mod report;
 mod serve;
 mod sim;
+#[cfg(feature = "postgres")]
+mod store;
 mod table;
 mod target;
 
@@ -65,6 +67,9 @@ enum Command {
     Backup(backup::BackupArgs),
     /// Make a store from a copy
     Restore(backup::RestoreArgs),
+    /// Look after the store of a service centre
+    #[cfg(feature = "postgres")]
+    Store(store::Args),
     /// Simulated phones, to try a service centre out
     Sim(sim::Args),
 }
@@ -95,6 +100,8 @@ pub fn run(args: impl IntoIterator<Item = OsString>) -> Exit {
         Command::Config(args) => config::run(&args),
         Command::Backup(args) => backup::backup(&args),
         Command::Restore(args) => backup::restore(&args),
+        #[cfg(feature = "postgres")]
+        Command::Store(args) => store::run(&args),
         Command::Sim(args) => sim::run(args),
     };
     outcome.unwrap_or_else(|error| error.report())

@@ -37,6 +37,9 @@ pub use notify::{Hook, HttpHook, Kannel, Log, Pap, Smpp};
 pub use reload::{Changed, ReloadError, Reloaded};
 pub use tls::TlsError;
 
+#[cfg(feature = "postgres")]
+pub(crate) use site::settings as store_settings;
+
 use crate::Limits;
 use crate::mm1::{self, Edge};
 use crate::mm4::{self, Bell, Couriers};

@@ -28,9 +28,9 @@ pub(super) fn open(
     let watch = metrics.clone();
     let watch = Box::new(move |group, took| watch.committed(group, took));
     let faults = fault.map(|fault| -> Arc<dyn Faults> { fault });
-    if let Some(database) = &config.store.database {
+    if config.store.database.is_some() {
         let failed = |error| StartError::Store {
-            folder: database.get_ref().masked(),
+            folder: config.store.place(),
             error,
         };
         return shared(config, faults, watch, wake, bell).map_err(failed);
@@ -75,7 +75,7 @@ fn shared(
 /// # Errors
 /// Where the bucket is none, or this program knows of none.
 #[cfg(feature = "postgres")]
-pub(super) fn settings(config: &Config) -> Result<crate::store::Settings, StoreError> {
+pub(crate) fn settings(config: &Config) -> Result<crate::store::Settings, StoreError> {
     let table = &config.store;
     let database = table.database.as_ref().map(toml::Spanned::get_ref);
     Ok(crate::store::Settings {

@@ -349,3 +349,47 @@ fn a_node_that_sleeps_past_its_leases_changes_nothing_any_more() {
         pause(2_000);
     });
 }
+
+#[test]
+fn a_site_moves_from_files_to_a_database() {
+    let Some(postgres) = Postgres::start("moves", false) else {
+        return;
+    };
+    let scratch = Scratch::new("moves");
+    let database = postgres.database();
+    let server = Server::start_on(&scratch.0, None, DEVICE, None);
+    let ids: Vec<String> = (0..20)
+        .map(|number| {
+            let sent = message(&format!("m{number}"));
+            crate::mmsc::accepted(post(server.mm1, ALICE, &sent)).unwrap()
+        })
+        .collect();
+    let urls: Vec<String> = ids.iter().map(|_| server.push().2).collect();
+    let config = scratch.0.join("new.toml");
+    let text = format!(
+        "[store]\nfolder = \"{}\"\ndatabase = \"{database}\"\n",
+        scratch.0.join("store").display()
+    );
+    std::fs::write(&config, text).unwrap();
+    let migrate = || {
+        let mut command = crate::support::remold();
+        command.args(["store", "migrate", "--config"]).arg(&config);
+        command.output().unwrap()
+    };
+    let refused = migrate();
+    assert_eq!(
+        refused.status.code(),
+        Some(2),
+        "the server runs: {refused:?}"
+    );
+    assert!(server.terminate());
+    let done = migrate();
+    let told = String::from_utf8_lossy(&done.stdout);
+    assert!(done.status.success(), "{done:?}");
+    assert!(told.contains("20 bodies"), "{told}");
+    let server = Server::start_on(&scratch.0, Some(&database), DEVICE, None);
+    for url in urls {
+        let conf = crate::mmsc::fetch(server.mm1, &url, "");
+        assert_eq!(conf.headers.get(Field::RetrieveStatus), None);
+    }
+}

@@ -53,6 +53,15 @@ impl Default for StoreTable {
 }
 
 impl StoreTable {
+    /// Where the messages are, in front of people.
+    #[must_use]
+    pub fn place(&self) -> String {
+        match &self.database {
+            Some(database) => database.get_ref().masked(),
+            None => self.folder.display().to_string(),
+        }
+    }
+
     /// What is wrong with the keys beside each other, and where.
     pub(super) fn check(&self) -> Result<(), (usize, String)> {
         let Some(bodies) = &self.bodies else {
