@@ -5,9 +5,16 @@ use std::path::{Path, PathBuf};
 use std::sync::{LazyLock, Mutex};
 
 #[path = "../../src/store/postgres/server.rs"]
+#[cfg_attr(
+    not(feature = "postgres"),
+    allow(dead_code, reason = "nothing runs on it then")
+)]
 mod server;
 
+#[cfg(feature = "postgres")]
 pub(crate) use server::Postgres;
+#[cfg(not(feature = "postgres"))]
+use server::Postgres;
 
 /// Whether the tests of one node run on PostgreSQL.
 pub(crate) fn is_asked_for() -> bool {
