@@ -27,7 +27,10 @@ mod sqlite;
 pub use fault::{Faults, Point};
 pub use objects::{ObjectStore, Objects, Unknown};
 #[cfg(feature = "postgres")]
-pub use postgres::{CommitWatch as SharedCommitWatch, Moved, PostgresStore, Settings, import};
+pub use postgres::{
+    CommitWatch as SharedCommitWatch, JobRow, Jobs, Moved, NewJob, PostgresStore, Settings, Share,
+    import,
+};
 pub use rows::{
     Accepted, BoxEntry, Change, DeliveryState, Event, Lease, MessageRow, NewRecipient, NewReport,
     Origin, Page, Quota, RecipientRow, ReportChange, ReportRow, Role, Settlement, Submission,

@@ -11,6 +11,7 @@
 mod boxes;
 mod connect;
 mod import;
+mod jobs;
 mod outbox;
 mod pool;
 mod query;
@@ -30,6 +31,7 @@ use std::sync::Arc;
 
 use self::connect::Target;
 pub use self::import::{Moved, import};
+pub use self::jobs::{JobRow, Jobs, NewJob, Share};
 pub use self::pool::CommitWatch;
 use self::pool::{Pool, Use};
 use self::query::sql;

@@ -12,7 +12,7 @@ use crate::store::records::{Records, Search};
 use crate::store::{Accepted, Store};
 
 /// One server for the tests that run at one time.
-fn server() -> Option<Arc<Postgres>> {
+pub(super) fn server() -> Option<Arc<Postgres>> {
     static RUNNING: OnceLock<Mutex<Weak<Postgres>>> = OnceLock::new();
     let mut running = RUNNING.get_or_init(Mutex::default).lock().unwrap();
     if let Some(server) = running.upgrade() {
