@@ -45,6 +45,9 @@ enum Command {
     Explain(adapt::ExplainArgs),
     /// Fit many messages and media to one or many devices
     Batch(Box<batch::BatchArgs>),
+    /// Work off the batch jobs of a database, with any number of others
+    #[cfg(feature = "postgres")]
+    Worker(batch::WorkerArgs),
     /// Make a page of reports
     Report(report::ReportArgs),
     /// Show or build MM1 PDUs, WAP pushes, multipart bodies and MIME messages
@@ -89,6 +92,8 @@ pub fn run(args: impl IntoIterator<Item = OsString>) -> Exit {
         Command::Adapt(args) => adapt::adapt(&args),
         Command::Explain(args) => adapt::explain(&args),
         Command::Batch(args) => batch::batch(&args),
+        #[cfg(feature = "postgres")]
+        Command::Worker(args) => batch::worker(&args),
         Command::Report(args) => report::report(&args),
         Command::Pdu(args) => pdu::run(args),
         Command::Media(args) => media::run(args),

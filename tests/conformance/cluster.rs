@@ -393,3 +393,117 @@ fn a_site_moves_from_files_to_a_database() {
         assert_eq!(conf.headers.get(Field::RetrieveStatus), None);
     }
 }
+
+#[test]
+fn workers_that_are_killed_do_a_batch_job_once_and_whole() {
+    let Some(postgres) = Postgres::start("batch", false) else {
+        return;
+    };
+    let scratch = Scratch::new("batch");
+    let (input, alone, shared) = (
+        scratch.0.join("in"),
+        scratch.0.join("alone"),
+        scratch.0.join("shared"),
+    );
+    std::fs::create_dir_all(input.join("deep")).unwrap();
+    let message = std::fs::read(crate::support::fixture("greeting.mms")).unwrap();
+    let photo = std::fs::read(crate::support::fixture("sunset.jpg")).unwrap();
+    for number in 0..24 {
+        // Octets after the end of a picture make each a file of its own.
+        let photo = [&photo[..], &[number]].concat();
+        std::fs::write(input.join(format!("p{number}.jpg")), photo).unwrap();
+    }
+    for number in 0..4 {
+        std::fs::write(input.join(format!("deep/m{number}.mms")), &message).unwrap();
+    }
+    std::fs::write(input.join("text.jpg"), "no picture").unwrap();
+    let config = scratch.0.join("remold.toml");
+    let text = format!("[store]\ndatabase = \"{}\"\n", postgres.database());
+    std::fs::write(&config, text).unwrap();
+    let remold = |args: &[&str]| {
+        let mut command = crate::support::remold();
+        command.args(args).current_dir(&scratch.0);
+        command
+    };
+    let what = ["in", "--device", "nokia-6100,safe", "--jobs", "1", "--out"];
+    let ran = remold(&["batch"]).args(what).arg("alone").output().unwrap();
+    assert_eq!(
+        ran.status.code(),
+        Some(3),
+        "one file is no picture: {ran:?}"
+    );
+
+    let config = config.to_str().unwrap();
+    let submitted = remold(&["batch", "submit", "--config", config, "--share", "3", "--"])
+        .args(what)
+        .arg("shared")
+        .output()
+        .unwrap();
+    assert!(submitted.status.success(), "{submitted:?}");
+    let id = String::from_utf8(submitted.stdout)
+        .unwrap()
+        .trim()
+        .to_owned();
+    let worker = || {
+        remold(&["worker", "--config", config, "--once", "--lease", "2s"])
+            .spawn()
+            .unwrap()
+    };
+    let mut random: u32 = 7;
+    for _ in 0..4 {
+        random = random.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+        let mut workers = [worker(), worker()];
+        pause(300 + u64::from(random >> 16) % 500);
+        for worker in &mut workers {
+            let _ = worker.kill();
+            let _ = worker.wait();
+        }
+    }
+    for mut worker in [worker(), worker()] {
+        assert!(worker.wait().unwrap().success());
+    }
+    let status = remold(&["batch", "status", "--config", config, "--json"]).output();
+    let status = String::from_utf8(status.unwrap().stdout).unwrap();
+    let status: serde_json::Value = serde_json::from_str(&status).unwrap();
+    println!("{status}");
+    assert_eq!(
+        (&status["job"], &status["state"]),
+        (&id.clone().into(), &"done".into())
+    );
+    assert_eq!(
+        (&status["done"], &status["results"]),
+        (&29.into(), &58.into())
+    );
+    assert_eq!(
+        (&status["failures"], &status["leased"]),
+        (&2.into(), &0.into())
+    );
+
+    let report = remold(&["batch", "report", "--config", config, &id]).output();
+    let report = String::from_utf8(report.unwrap().stdout).unwrap();
+    let told: BTreeSet<(String, String)> = report
+        .lines()
+        .map(|line| {
+            let line: serde_json::Value = serde_json::from_str(line).unwrap();
+            (line["input"].to_string(), line["target"].to_string())
+        })
+        .collect();
+    assert_eq!((told.len(), report.lines().count()), (58, 58));
+    let found = |folder: &std::path::Path| -> BTreeMap<String, Vec<u8>> {
+        let mut files = BTreeMap::new();
+        for folder in [folder.to_owned(), folder.join("deep")] {
+            for file in std::fs::read_dir(&folder).unwrap() {
+                let path = file.unwrap().path();
+                let name = path.display().to_string();
+                let name = name.rsplit_once('/').unwrap().1.to_owned();
+                if path.is_file() && !name.ends_with(".jsonl") {
+                    files.insert(name, std::fs::read(&path).unwrap());
+                }
+            }
+        }
+        files
+    };
+    assert!(found(&alone) == found(&shared), "the same results");
+    let unknown = remold(&["batch", "cancel", "--config", config, "none"]).output();
+    assert_eq!(unknown.unwrap().status.code(), Some(2));
+}

@@ -222,6 +222,36 @@ mod tests {
     }
 
     #[test]
+    fn what_is_shown_of_a_url_is_where_it_leads() {
+        for (url, shown) in [
+            ("postgresql://host/mms", "postgresql://host/mms"),
+            ("postgres://a:b@c:d@host:1/mms", "postgres://a@host:1/mms"),
+            ("postgresql:///mms?password=b", "postgresql:///mms"),
+            ("postgresql", "…"),
+        ] {
+            assert_eq!(super::DatabaseUrl::mask(url), shown);
+        }
+    }
+
+    #[test]
+    fn without_a_database_the_store_is_its_folder() {
+        let config = Config::from_toml("[store]\nfolder = \"/srv\"").unwrap();
+        assert_eq!(config.store.place(), "/srv");
+    }
+
+    #[test]
+    #[cfg(feature = "s3")]
+    fn a_bucket_may_be_shared_with_others() {
+        let text = "[store]\ndatabase = \"postgresql://a/b\"\nbodies = \"s3://mms/site/one/\"";
+        let config = Config::from_toml(text).unwrap();
+        let bodies = config.store.bodies.unwrap().into_inner();
+        assert_eq!(
+            (bodies.name.as_str(), bodies.prefix.as_str()),
+            ("mms", "site/one")
+        );
+    }
+
+    #[test]
     fn mistakes_are_found_where_they_are() {
         let (place, message) = wrong("[store]\ndatabase = \"mysql://a\"");
         assert_eq!(place, Some((2, 12)), "{message}");

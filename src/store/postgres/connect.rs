@@ -269,3 +269,47 @@ impl Session {
         Ok(statement)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn target(url: &str, password: Option<&str>) -> Target {
+        Target::new(&Settings {
+            database: url.to_owned(),
+            password: password.map(str::to_owned),
+            roots: None,
+            objects: None,
+        })
+        .unwrap()
+    }
+
+    #[test]
+    fn a_target_is_told_without_its_password() {
+        let told = target("postgresql://a:geheim@one,two:1/mms", None).to_string();
+        assert_eq!(told, "mms on one,two");
+    }
+
+    #[test]
+    fn a_password_of_the_url_counts_more_than_one_beside_it() {
+        let beside = target("postgresql://a@host/mms", Some("beside"));
+        assert_eq!(beside.config.get_password(), Some(&b"beside"[..]));
+        let both = target("postgresql://a:inside@host/mms", Some("beside"));
+        assert_eq!(both.config.get_password(), Some(&b"inside"[..]));
+    }
+
+    #[test]
+    fn a_url_that_cannot_be_read_says_why() {
+        let error = read("postgresql://host/mms?sslmode=perhaps").unwrap_err();
+        assert!(error.to_string().contains("sslmode"), "{error}");
+    }
+
+    #[test]
+    fn what_a_verb_answers_is_not_tried_again() {
+        assert!(Failure::Silent.passes());
+        assert!(!Failure::Told(StoreError::Stale).passes());
+        assert!(!Failure::Undo(StoreError::Collision).passes());
+        assert!(!Failure::Row("odd".to_owned()).passes());
+        assert_eq!(Failure::Told(StoreError::Stale).error(), StoreError::Stale);
+    }
+}

@@ -564,3 +564,51 @@ fn of_file(error: rusqlite::Error) -> StoreError {
 fn file_failure(error: rusqlite::Error) -> Failure {
     Failure::Told(of_file(error))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sums_are_the_same_in_any_order_and_differ_with_any_value() {
+        let rows = [
+            vec![Cell::Number(1), Cell::Text("a".to_owned())],
+            vec![Cell::Number(2), Cell::Nothing],
+            vec![Cell::Number(3), Cell::Octets(vec![0])],
+        ];
+        let sum = |rows: &[Vec<Cell>]| {
+            let mut sum = Sum::default();
+            rows.iter().for_each(|row| sum.add(row));
+            sum
+        };
+        let turned: Vec<_> = rows.iter().rev().cloned().collect();
+        assert!(sum(&rows) == sum(&turned));
+        let mut other = rows.clone();
+        other[2][1] = Cell::Octets(vec![1]);
+        assert!(sum(&rows) != sum(&other));
+        assert!(sum(&rows) != sum(&rows[..2]));
+    }
+
+    #[test]
+    fn values_of_two_kinds_are_two_values() {
+        let hash = |cell: Cell| {
+            let mut hash = Sha256::new();
+            cell.hash_into(&mut hash);
+            hash.finalize()
+        };
+        assert_ne!(
+            hash(Cell::Text("a".to_owned())),
+            hash(Cell::Octets(vec![b'a']))
+        );
+        assert_ne!(hash(Cell::Nothing), hash(Cell::Text(String::new())));
+    }
+
+    #[test]
+    fn every_table_has_as_many_columns_on_both_sides() {
+        for table in TABLES {
+            // A CASE has no comma of its own.
+            let there = table.file.split(',').count();
+            assert_eq!(table.columns.len(), there, "{}", table.name);
+        }
+    }
+}

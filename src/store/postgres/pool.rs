@@ -339,3 +339,67 @@ fn first_cause(done: Vec<Result<(), Failure>>) -> Result<(), Failure> {
     }
     failed.map_or(Ok(()), Err)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn verb() -> (
+        Box<dyn Job>,
+        std::sync::mpsc::Receiver<Result<(), StoreError>>,
+    ) {
+        let (answer, told) = sync_channel(1);
+        let verb = Verb {
+            work: async |_: &Session| Ok(()),
+            result: None,
+            answer,
+            deadline: Instant::now(),
+        };
+        (Box::new(verb), told)
+    }
+
+    #[test]
+    fn verbs_are_taken_together_up_to_a_bound() {
+        let queue = Queue::default();
+        for _ in 0..GROUP + 3 {
+            queue.put(verb().0).unwrap();
+        }
+        assert_eq!(queue.take().map(|jobs| jobs.len()), Some(GROUP));
+        queue.close();
+        assert_eq!(
+            queue.take().map(|jobs| jobs.len()),
+            Some(3),
+            "what came is done"
+        );
+        assert!(queue.take().is_none());
+    }
+
+    #[test]
+    fn a_store_that_closes_takes_no_more() {
+        let queue = Queue::default();
+        queue.close();
+        assert_eq!(queue.put(verb().0), Err(StoreError::Closed));
+    }
+
+    #[test]
+    fn a_verb_is_told_of_a_commit_that_failed() {
+        let (job, told) = verb();
+        job.finish(Err(StoreError::Stale));
+        assert_eq!(told.recv().unwrap(), Err(StoreError::Stale));
+        let (job, told) = verb();
+        job.finish(Ok(()));
+        assert_eq!(
+            told.recv().unwrap(),
+            Err(StoreError::Closed),
+            "it never ran"
+        );
+    }
+
+    #[test]
+    fn the_cause_of_a_failed_transaction_is_the_first_one() {
+        let told = |what: &str| Err(Failure::Row(what.to_owned()));
+        let done = first_cause(vec![Ok(()), told("first"), told("second")]);
+        assert!(matches!(done, Err(Failure::Row(what)) if what == "first"));
+        assert!(first_cause(vec![Ok(()), Ok(())]).is_ok());
+    }
+}

@@ -237,6 +237,26 @@ mod tests {
     }
 
     #[test]
+    fn the_database_gets_no_character_0() {
+        assert_eq!(clean("a\0b"), "a\u{FFFD}b");
+        assert_eq!(clean("plain"), "plain");
+    }
+
+    #[test]
+    fn numbers_that_do_not_fit_are_the_largest() {
+        assert_eq!(number(7_u64), 7);
+        assert_eq!(number(u64::MAX), i64::MAX);
+    }
+
+    #[test]
+    fn work_is_asked_for_by_the_names_of_peers() {
+        assert!(peers(Whose::Ours).is_empty());
+        assert_eq!(peers(Whose::Peer("east")), ["east"]);
+        let known = ["a".to_owned(), "b".to_owned()];
+        assert_eq!(peers(Whose::Other(&known)), known);
+    }
+
+    #[test]
     fn roles_lead_back_to_themselves() {
         for known in [Role::To, Role::Cc, Role::Bcc] {
             assert_eq!(role(role_number(known)), known);

@@ -506,3 +506,123 @@ fn a_store_in_files_is_moved_and_nothing_of_it_lost() {
     );
     assert_eq!(store.box_entries("+1").unwrap(), [entry]);
 }
+
+#[test]
+fn a_node_keeps_its_name() {
+    let folders = [Folder::new("name-1"), Folder::new("name-2")];
+    let names = folders.each_ref().map(|folder| {
+        std::fs::create_dir_all(&folder.0).unwrap();
+        let name = super::name(&folder.0).unwrap();
+        assert_eq!(super::name(&folder.0).unwrap(), name);
+        name
+    });
+    assert_ne!(names[0], names[1]);
+}
+
+#[test]
+fn nodes_that_start_together_make_the_tables_once() {
+    let Some(server) = server() else { return };
+    let url = server.database();
+    std::thread::scope(|scope| {
+        for number in 0..6 {
+            let url = &url;
+            scope.spawn(move || {
+                let folder = Folder::new(&format!("together-{number}"));
+                let (store, released) = open(url, &folder.0);
+                assert_eq!((released, store.page().unwrap().messages), (0, 0));
+            });
+        }
+    });
+}
+
+#[test]
+fn two_nodes_do_not_overfill_a_box() {
+    let Some(server) = server() else { return };
+    let url = server.database();
+    let folders = [Folder::new("full-1"), Folder::new("full-2")];
+    let stores = folders.each_ref().map(|folder| open(&url, &folder.0).0);
+    let quota = crate::store::Quota {
+        messages: 10,
+        octets: 1_000,
+    };
+    let put = AtomicUsize::new(0);
+    std::thread::scope(|scope| {
+        for (node, store) in stores.iter().enumerate() {
+            let put = &put;
+            scope.spawn(move || {
+                for number in 0..10 {
+                    let entry = crate::store::BoxEntry {
+                        owner: "+1".to_owned(),
+                        token: format!("{node}-{number}"),
+                        message_id: None,
+                        state: 0x80,
+                        flags: Vec::new(),
+                        stored_at: 1,
+                        size: 4,
+                    };
+                    if store.box_put(&entry, &"data".into(), quota).unwrap() {
+                        put.fetch_add(1, Ordering::Relaxed);
+                    }
+                }
+            });
+        }
+    });
+    assert_eq!(put.load(Ordering::Relaxed), 10);
+    assert_eq!(stores[0].box_entries("+1").unwrap().len(), 10);
+}
+
+#[test]
+fn two_nodes_lease_everything_once() {
+    let Some(server) = server() else { return };
+    let url = server.database();
+    let folders = [Folder::new("lease-1"), Folder::new("lease-2")];
+    let stores = folders.each_ref().map(|folder| open(&url, &folder.0).0);
+    for number in 0..100 {
+        stores[0]
+            .accept(&submission(number), &"x".into(), 0)
+            .unwrap();
+    }
+    let leased = Mutex::new(Vec::new());
+    std::thread::scope(|scope| {
+        for store in &stores {
+            let leased = &leased;
+            scope.spawn(move || {
+                loop {
+                    let leases = store.lease_due(1_000, 7, 60_000).unwrap();
+                    if leases.is_empty() {
+                        return;
+                    }
+                    leased
+                        .lock()
+                        .unwrap()
+                        .extend(leases.into_iter().map(|lease| lease.work));
+                }
+            });
+        }
+    });
+    let leased = leased.into_inner().unwrap();
+    let mut ids: Vec<i64> = leased
+        .iter()
+        .map(|work| match work {
+            crate::store::Work::Recipient(both) => both.1.id,
+            crate::store::Work::Report(report) => report.id,
+        })
+        .collect();
+    ids.sort_unstable();
+    ids.dedup();
+    assert_eq!((leased.len(), ids.len()), (200, 200));
+}
+
+#[test]
+fn a_database_that_is_not_there_is_told_of_when_a_store_is_opened() {
+    let folder = Folder::new("nowhere");
+    let settings = Settings {
+        database: "postgresql://a@127.0.0.1:1/mms?sslmode=disable".to_owned(),
+        password: None,
+        roots: None,
+        objects: None,
+    };
+    let opened = PostgresStore::open(&folder.0, settings, None, Box::new(|_, _| {}));
+    let error = opened.map(|_| ()).unwrap_err();
+    assert!(matches!(error, StoreError::Database(_)), "{error}");
+}

@@ -110,3 +110,27 @@ impl<S: AsyncRead + AsyncWrite + Unpin> AsyncWrite for Stream<S> {
         Pin::new(&mut self.0).poll_shutdown(context)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_host_is_named_in_the_handshake_and_a_socket_is_not() {
+        let mut tls = Tls::new(None).unwrap();
+        let mut name = |host| {
+            let made = MakeTlsConnect::<tokio_postgres::Socket>::make_tls_connect(&mut tls, host);
+            made.map(|connect| connect.name.to_str().into_owned())
+        };
+        assert_eq!(name("db.example.net").unwrap(), "db.example.net");
+        assert_eq!(name("192.0.2.1").unwrap(), "192.0.2.1");
+        assert_eq!(name("").unwrap(), "localhost");
+        assert!(name("not a name").is_err());
+    }
+
+    #[test]
+    fn authorities_of_an_operator_stand_for_those_of_the_web() {
+        let none = Arc::new(RootCertStore::empty());
+        assert!(Tls::new(Some(none)).is_ok());
+    }
+}
