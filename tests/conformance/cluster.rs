@@ -30,6 +30,8 @@ struct Cluster {
     promised: Mutex<BTreeMap<String, String>>,
     /// How often a phone was told of a path.
     told: Mutex<BTreeMap<String, u32>>,
+    /// Paths that phones were told and have not fetched.
+    open: Mutex<BTreeSet<String>>,
     /// Message-ID and text of what phones got, by path.
     fetched: Mutex<BTreeMap<String, (String, String)>>,
     /// Answers that said: later.
@@ -49,6 +51,7 @@ impl Cluster {
             addresses: Mutex::default(),
             promised: Mutex::default(),
             told: Mutex::default(),
+            open: Mutex::default(),
             fetched: Mutex::default(),
             later: AtomicU64::new(0),
             running: AtomicBool::new(true),
@@ -84,11 +87,13 @@ impl Cluster {
         addresses[number % addresses.len()]
     }
 
-    fn tell(&self, url: &str) -> String {
+    fn tell(&self, url: &str) {
         let (_, rest) = url.split_once("://").unwrap();
         let path = rest[rest.find('/').unwrap()..].to_owned();
         *self.told.lock().unwrap().entry(path.clone()).or_default() += 1;
-        path
+        if !self.fetched.lock().unwrap().contains_key(&path) {
+            self.open.lock().unwrap().insert(path);
+        }
     }
 
     /// Sends a message to one node after another until it is taken over.
@@ -148,7 +153,6 @@ impl Cluster {
 
     /// Phones: hear of messages from every node, and fetch each from some node.
     fn phones(&self) {
-        let mut open: Vec<String> = Vec::new();
         let mut node = 0;
         let mut until = Instant::now() + PATIENCE;
         loop {
@@ -157,17 +161,16 @@ impl Cluster {
                     continue;
                 };
                 while let Some(url) = server.next_url(Duration::from_millis(1)) {
-                    drop(self.tell(&url));
+                    self.tell(&url);
                 }
             }
-            let told: Vec<String> = self.told.lock().unwrap().keys().cloned().collect();
-            let fetched = self.fetched.lock().unwrap();
-            open.extend(told.into_iter().filter(|path| !fetched.contains_key(path)));
-            drop(fetched);
-            for path in std::mem::take(&mut open) {
+            let open = std::mem::take(&mut *self.open.lock().unwrap());
+            for path in open {
                 node += 1;
                 if self.get(&path, node) {
                     until = Instant::now() + PATIENCE;
+                } else {
+                    self.open.lock().unwrap().insert(path);
                 }
             }
             if !self.running.load(Ordering::Relaxed) {
@@ -202,6 +205,8 @@ impl Cluster {
                     while self.running.load(Ordering::Relaxed) {
                         self.send(&format!("s{sender}-{number}"), sender + number);
                         number += 1;
+                        // Phones that do not keep up are told again, which is not what is asked.
+                        pause(20);
                     }
                 });
             }

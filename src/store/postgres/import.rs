@@ -212,6 +212,8 @@ pub fn import(
     runtime
         .block_on(async {
             let session = target.open().await?;
+            // Nobody waits for a statement about all rows of a table but who began this.
+            session.batch("SET statement_timeout = 0").await?;
             let job = Job {
                 file: &file,
                 bodies: &bodies,

@@ -5,6 +5,10 @@
 //! statements are sent before the first answer is waited for. A verb that fails ends the
 //! transaction for all; then each of them is tried by itself.
 //!
+//! Two transactions that change the same rows in different orders wait for each other until the server
+//! ends one of them. So verbs that change one row come in the order of these rows, and those that change
+//! many, in an order of their own, are alone in their transaction.
+//!
 //! What fails because of the database or the way to it is tried again until a verb has waited long
 //! enough. Verbs are written so that doing one twice does no harm: who lost the connection while it
 //! committed cannot know.
@@ -74,6 +78,19 @@ trait Job: Send {
     fn finish(self: Box<Self>, committed: Result<(), StoreError>);
     /// Until when it is tried.
     fn deadline(&self) -> Instant;
+    /// Which rows it locks.
+    fn locks(&self) -> Locks;
+}
+
+/// The rows of recipients and reports that a verb locks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Locks {
+    /// None that others change.
+    None,
+    /// The one with this number.
+    One(i64),
+    /// Many.
+    Many,
 }
 
 struct Verb<T, F> {
@@ -81,6 +98,7 @@ struct Verb<T, F> {
     result: Option<Result<T, StoreError>>,
     answer: SyncSender<Result<T, StoreError>>,
     deadline: Instant,
+    locks: Locks,
 }
 
 impl<T: Send, F: AsyncFn(&Session) -> Result<T, Failure> + Send> Job for Verb<T, F> {
@@ -106,6 +124,10 @@ impl<T: Send, F: AsyncFn(&Session) -> Result<T, Failure> + Send> Job for Verb<T,
 
     fn deadline(&self) -> Instant {
         self.deadline
+    }
+
+    fn locks(&self) -> Locks {
+        self.locks
     }
 }
 
@@ -153,12 +175,22 @@ impl Pool {
         &self,
         work: impl AsyncFn(&Session) -> Result<T, Failure> + Send + 'static,
     ) -> Result<T, StoreError> {
+        self.run_locking(Locks::None, work)
+    }
+
+    /// Runs a verb that locks rows which others change.
+    pub(super) fn run_locking<T: Send + 'static>(
+        &self,
+        locks: Locks,
+        work: impl AsyncFn(&Session) -> Result<T, Failure> + Send + 'static,
+    ) -> Result<T, StoreError> {
         let (answer, result) = sync_channel(1);
         self.queue.put(Box::new(Verb {
             work,
             result: None,
             answer,
             deadline: Instant::now() + PATIENCE,
+            locks,
         }))?;
         result.recv().map_err(|_| StoreError::Closed)?
     }
@@ -190,9 +222,24 @@ impl Queue {
     fn take(&self) -> Option<Vec<Box<dyn Job>>> {
         let mut waiting = self.waiting.lock().unwrap_or_else(PoisonError::into_inner);
         loop {
-            let most = waiting.jobs.len().min(GROUP);
-            if most > 0 {
-                return Some(waiting.jobs.drain(..most).collect());
+            if let Some(first) = waiting.jobs.pop_front() {
+                if first.locks() == Locks::Many {
+                    return Some(vec![first]);
+                }
+                let mut jobs = vec![first];
+                let mut later = VecDeque::new();
+                while jobs.len() < GROUP
+                    && let Some(job) = waiting.jobs.pop_front()
+                {
+                    match job.locks() {
+                        Locks::Many => later.push_back(job),
+                        _ => jobs.push(job),
+                    }
+                }
+                later.append(&mut waiting.jobs);
+                waiting.jobs = later;
+                jobs.sort_by_key(|job| job.locks());
+                return Some(jobs);
             }
             if waiting.closed {
                 return None;
@@ -344,16 +391,20 @@ fn first_cause(done: Vec<Result<(), Failure>>) -> Result<(), Failure> {
 mod tests {
     use super::*;
 
-    fn verb() -> (
-        Box<dyn Job>,
-        std::sync::mpsc::Receiver<Result<(), StoreError>>,
-    ) {
+    type Told = std::sync::mpsc::Receiver<Result<(), StoreError>>;
+
+    fn verb() -> (Box<dyn Job>, Told) {
+        locking(Locks::None)
+    }
+
+    fn locking(locks: Locks) -> (Box<dyn Job>, Told) {
         let (answer, told) = sync_channel(1);
         let verb = Verb {
             work: async |_: &Session| Ok(()),
             result: None,
             answer,
             deadline: Instant::now(),
+            locks,
         };
         (Box::new(verb), told)
     }
@@ -372,6 +423,28 @@ mod tests {
             "what came is done"
         );
         assert!(queue.take().is_none());
+    }
+
+    #[test]
+    fn who_locks_many_rows_is_alone_and_others_come_in_the_order_of_theirs() {
+        let queue = Queue::default();
+        let all = [
+            Locks::One(9),
+            Locks::Many,
+            Locks::None,
+            Locks::One(4),
+            Locks::Many,
+        ];
+        for locks in all {
+            queue.put(locking(locks).0).unwrap();
+        }
+        let take = || -> Vec<Locks> {
+            let jobs = queue.take().unwrap();
+            jobs.iter().map(|job| job.locks()).collect()
+        };
+        assert_eq!(take(), [Locks::None, Locks::One(4), Locks::One(9)]);
+        assert_eq!(take(), [Locks::Many]);
+        assert_eq!(take(), [Locks::Many]);
     }
 
     #[test]

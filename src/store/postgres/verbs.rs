@@ -5,6 +5,7 @@ use sha2::{Digest, Sha256};
 
 use super::PostgresStore;
 use super::connect::{Failure, Session};
+use super::pool::Locks;
 use super::query::{self, count, get, number, sql, sql_of};
 use crate::store::outbox::RecordKind;
 use crate::store::{
@@ -78,7 +79,7 @@ impl Store for PostgresStore {
         let peers = query::peers(whose);
         let reports_sql = sql_of!("lease_reports", whose);
         let recipients_sql = sql_of!("lease_recipients", whose);
-        self.writers.run(async move |session| {
+        self.writers.run_locking(Locks::Many, async move |session| {
             // Reports come first, but no more than half: neither kind of work can keep the other
             // waiting.
             let half = most.saturating_add(1) / 2;
@@ -120,11 +121,13 @@ impl Store for PostgresStore {
     fn settle(&self, change: &Change) -> Result<(), StoreError> {
         let change = change.clone();
         let more = !change.reports.is_empty();
-        self.writers
-            .run(async move |session| match settle(session, &change).await? {
+        let locks = Locks::One(change.recipient);
+        self.writers.run_locking(locks, async move |session| {
+            match settle(session, &change).await? {
                 true => Ok(()),
                 false => Err(Failure::Told(StoreError::Stale)),
-            })?;
+            }
+        })?;
         if more {
             self.announce();
         }
@@ -133,33 +136,41 @@ impl Store for PostgresStore {
 
     fn settle_report(&self, change: &ReportChange) -> Result<(), StoreError> {
         let change = change.clone();
-        self.writers.run(
-            async move |session| match settle_report(session, &change).await? {
-                true => Ok(()),
-                false => Err(Failure::Told(StoreError::Stale)),
-            },
-        )
+        self.writers
+            .run_locking(
+                Locks::One(change.report),
+                async move |session| match settle_report(session, &change).await? {
+                    true => Ok(()),
+                    false => Err(Failure::Told(StoreError::Stale)),
+                },
+            )
     }
 
-    fn settle_all(&self, settlements: Vec<Settlement>) -> Result<usize, StoreError> {
+    fn settle_all(&self, mut settlements: Vec<Settlement>) -> Result<usize, StoreError> {
         let more = settlements.iter().any(|settlement| {
             matches!(settlement, Settlement::Recipient(change) if !change.reports.is_empty())
         });
-        let made = self.writers.run(async move |session| {
-            // All are sent before the first answer is waited for.
-            let all = settlements.iter().map(|settlement| async move {
-                match settlement {
-                    Settlement::Recipient(change) => settle(session, change).await,
-                    Settlement::Report(change) => settle_report(session, change).await,
+        settlements.sort_by_key(|settlement| match settlement {
+            Settlement::Recipient(change) => change.recipient,
+            Settlement::Report(change) => change.report,
+        });
+        let made = self
+            .writers
+            .run_locking(Locks::Many, async move |session| {
+                // All are sent before the first answer is waited for.
+                let all = settlements.iter().map(|settlement| async move {
+                    match settlement {
+                        Settlement::Recipient(change) => settle(session, change).await,
+                        Settlement::Report(change) => settle_report(session, change).await,
+                    }
+                });
+                let done = futures_util::future::join_all(all).await;
+                let mut made: usize = 0;
+                for done in done {
+                    made = made.saturating_add(usize::from(done?));
                 }
-            });
-            let done = futures_util::future::join_all(all).await;
-            let mut made: usize = 0;
-            for done in done {
-                made = made.saturating_add(usize::from(done?));
-            }
-            Ok(made)
-        })?;
+                Ok(made)
+            })?;
         if more {
             self.announce();
         }
