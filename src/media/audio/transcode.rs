@@ -78,6 +78,9 @@ fn corrected(settings: &AudioSettings, bytes: u64, most: u64) -> u64 {
         Codec::Mp3 => choose::mp3_rates(settings.sample_rate),
         _ => return scaled.max(1),
     };
+    if !known.contains(&settings.bit_rate) {
+        return scaled.max(1);
+    }
     let fitting = known.iter().rev().find(|rate| **rate <= scaled);
     fitting.or(known.first()).copied().unwrap_or(scaled)
 }
@@ -291,8 +294,9 @@ impl<'a> Sink<'a> {
         caught(self.encoder.name(), || stage.finish())?;
         self.take()?;
         let settings = self.settings;
-        let mode = amr::band(settings.codec).map_or(0, |band| amr::mode(band, settings.bit_rate));
-        let codec = format::coded(settings.codec, &self.format.config, mode)
+        let band = amr::band(settings.codec);
+        let modes = band.map_or(0, |band| amr::mode_set(band, settings.bit_rate));
+        let codec = format::coded(settings.codec, &self.format.config, modes)
             .ok_or_else(|| MediaError::unsupported(format!("writing {:?}", settings.codec)))?;
         // Opus is timed at 48 kHz whatever it codes.
         let timescale = match settings.codec {
