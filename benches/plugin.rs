@@ -1,5 +1,6 @@
 //! What the sandbox costs: the start of a job, a call, octets in, a whole picture against the same
-//! code outside of the sandbox, and how late a plugin is stopped.
+//! code outside of the sandbox, how late a plugin is stopped, and codecs in C against the same source built
+//! for this machine.
 //!
 //! `cargo bench --bench plugin`. It builds the plugins it needs, as the tests do.
 
@@ -25,6 +26,282 @@ fn main() {
 #[cfg(feature = "plugins")]
 #[path = "../plugins/qoi/src/chunks.rs"]
 mod chunks;
+
+/// Codecs in C in the sandbox, against the same source built for this machine and against our own.
+#[cfg(feature = "plugins")]
+mod tracks {
+    use std::io::Write;
+    use std::path::{Path, PathBuf};
+    use std::process::{Command, Stdio};
+    use std::time::Instant;
+
+    use bytes::Bytes;
+    use remold::Limits;
+    use remold::dimensions::Dimensions;
+    use remold::media::codec::{AudioFormat, RateTarget, Stage, VideoFormat};
+    use remold::media::picture::{Chroma, Matrix, Packet, VideoFrame};
+    use remold::media::{Cancel, Codec, PcmBlock, Planes, Registry};
+    use remold::plugin::{Host, Manifest, NoCache};
+
+    const ROUNDS: usize = 7;
+    const SIZE: (u32, u32) = (352, 288);
+    const FRAMES: u64 = 90;
+
+    pub(super) fn measure(host: &Host) {
+        amr(host);
+        h264(host);
+    }
+
+    fn built(name: &str, native: bool) -> Option<PathBuf> {
+        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("plugins");
+        let mut command = Command::new(folder.join(name).join("build"));
+        let target = Path::new(env!("CARGO_TARGET_TMPDIR")).join("plugins");
+        command.env("CARGO_TARGET_DIR", target);
+        if native {
+            command.arg("--native");
+        }
+        let output = command.output().ok()?;
+        if !output.status.success() {
+            println!("skipped: {}", String::from_utf8_lossy(&output.stderr));
+            return None;
+        }
+        let printed = String::from_utf8_lossy(&output.stdout).into_owned();
+        printed.lines().last().map(PathBuf::from)
+    }
+
+    fn registry(host: &Host, component: &Path) -> Registry {
+        let octets = std::fs::read(component).expect("a component");
+        let plugin = host.load(&octets, &Manifest::default(), &NoCache);
+        let mut registry = Registry::empty();
+        plugin.expect("loads").register(&mut registry);
+        registry
+    }
+
+    /// What the library makes, and its least time in seconds.
+    fn native(command: &Path, args: &[&str], given: &[u8]) -> (Vec<u8>, f64) {
+        let mut child = Command::new(command)
+            .args(args)
+            .arg(ROUNDS.to_string())
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .expect("runs");
+        let mut stdin = child.stdin.take().expect("piped");
+        let given = given.to_vec();
+        let feeding = std::thread::spawn(move || stdin.write_all(&given));
+        let output = child.wait_with_output().expect("ends");
+        feeding.join().expect("feeds").expect("takes all");
+        let said = String::from_utf8_lossy(&output.stderr);
+        (output.stdout, said.trim().parse().expect("seconds"))
+    }
+
+    /// What a stage makes, and its least time in seconds.
+    fn least<In: Clone, Out>(
+        open: impl Fn() -> Box<dyn Stage<In, Out>>,
+        given: &[In],
+    ) -> (Vec<Out>, f64) {
+        let mut least = f64::MAX;
+        let mut made = Vec::new();
+        for _ in 0..ROUNDS {
+            let given = given.to_vec();
+            made = Vec::new();
+            let begun = Instant::now();
+            let mut stage = open();
+            for one in given {
+                stage.push(one).expect("goes in");
+                while let Some(some) = stage.pull().expect("comes out") {
+                    made.push(some);
+                }
+            }
+            stage.finish().expect("ends");
+            while let Some(some) = stage.pull().expect("comes out") {
+                made.push(some);
+            }
+            least = least.min(begun.elapsed().as_secs_f64());
+        }
+        (made, least)
+    }
+
+    fn row(what: &str, (inside, outside, own): (f64, f64, f64), same: bool) {
+        println!(
+            "{what:<20} sandbox {:>7.1} ms, native {:>7.1} ms, {:.2} x; built in {:>7.1} ms; {}",
+            inside * 1e3,
+            outside * 1e3,
+            inside / outside,
+            own * 1e3,
+            if same {
+                "the same octets"
+            } else {
+                "OTHER OCTETS"
+            }
+        );
+    }
+
+    fn amr(host: &Host) {
+        let (Some(component), Some(library)) = (built("amr-nb", false), built("amr-nb", true))
+        else {
+            return;
+        };
+        let (registry, own) = (registry(host, &component), Registry::builtin());
+        let format = AudioFormat {
+            codec: Codec::AmrNb,
+            sample_rate: 8_000,
+            channels: 1,
+            config: Bytes::new(),
+        };
+        let target = RateTarget {
+            bit_rate: Some(12_200),
+            ..RateTarget::default()
+        };
+        let mut noise = 1_u32;
+        let samples: Vec<i16> = (0..8_000 * 12)
+            .map(|at: i32| {
+                noise = noise.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+                let tone = f64::from(at) / 8_000.0;
+                let wave = (tone * 1_400.0).sin() * (0.6 + 0.4 * (tone * 9.0).sin()) * 9_000.0;
+                #[allow(clippy::cast_possible_truncation, reason = "within 16 bits")]
+                let wave = wave as i16;
+                wave + i16::try_from(noise >> 22).expect("ten bits")
+            })
+            .collect();
+        let octets: Vec<u8> = samples.iter().flat_map(|s| s.to_ne_bytes()).collect();
+        let block = [PcmBlock {
+            sample_rate: 8_000,
+            channels: 1,
+            samples,
+            timestamp_us: 0,
+        }];
+        let (limits, cancel) = (Limits::default(), Cancel::new());
+        let encode = |registry: &Registry| {
+            let codec = registry.audio_encoder(Codec::AmrNb).expect("there");
+            least(
+                || codec.open(&format, &target, &cancel).expect("opens"),
+                &block,
+            )
+        };
+        let (packets, inside) = encode(&registry);
+        let (frames, outside) = native(&library, &["encode", "7"], &octets);
+        let made: Vec<u8> = packets.iter().flat_map(|p| p.data.to_vec()).collect();
+        row(
+            "AMR 12.2 encode, 12 s",
+            (inside, outside, encode(&own).1),
+            made == frames,
+        );
+        let decode = |registry: &Registry| {
+            let codec = registry.audio_decoder(Codec::AmrNb).expect("there");
+            least(
+                || codec.open(&format, &limits, &cancel).expect("opens"),
+                &packets,
+            )
+        };
+        let (blocks, inside) = decode(&registry);
+        let (heard, outside) = native(&library, &["decode"], &frames);
+        let samples = blocks.iter().flat_map(|block| &block.samples);
+        let made: Vec<u8> = samples.flat_map(|s| s.to_ne_bytes()).collect();
+        row(
+            "AMR 12.2 decode, 12 s",
+            (inside, outside, decode(&own).1),
+            made == heard,
+        );
+    }
+
+    fn frame(at: u64) -> VideoFrame {
+        let (width, height) = SIZE;
+        let level = |value: u64| u8::try_from(value & 0xFF).expect("an octet") / 2 + 60;
+        let mut noise = 7_u64;
+        let y = (0..u64::from(height)).flat_map(|y| (0..u64::from(width)).map(move |x| (x, y)));
+        let y = y.map(|(x, y)| {
+            noise = noise
+                .wrapping_mul(6_364_136_223_846_793_005)
+                .wrapping_add(1);
+            let block = (x + at * 2) / 24 + (y + at) / 16;
+            level(block * 37 + x / 3 + (noise >> 61))
+        });
+        let chroma = usize::try_from(width * height / 4).expect("small");
+        VideoFrame {
+            planes: Planes {
+                size: Dimensions::new(width, height),
+                chroma: Chroma::Half,
+                full_range: false,
+                matrix: Matrix::Bt601,
+                y: y.collect(),
+                cb: vec![100; chroma],
+                cr: vec![140; chroma],
+            },
+            timestamp_us: at * 1_000_000 / 15,
+        }
+    }
+
+    fn h264(host: &Host) {
+        let (Some(component), Some(library)) = (built("openh264", false), built("openh264", true))
+        else {
+            return;
+        };
+        let (registry, own) = (registry(host, &component), Registry::builtin());
+        let frames: Vec<VideoFrame> = (0..FRAMES).map(frame).collect();
+        let film: Vec<u8> = frames
+            .iter()
+            .flat_map(|f| [&f.planes.y[..], &f.planes.cb, &f.planes.cr].concat())
+            .collect();
+        let format = |config: &'static [u8]| VideoFormat {
+            codec: Codec::H264,
+            size: Dimensions::new(SIZE.0, SIZE.1),
+            millihertz: Some(15_000),
+            config: Bytes::from_static(config),
+        };
+        let target = RateTarget {
+            bit_rate: Some(384_000),
+            ..RateTarget::default()
+        };
+        let (limits, cancel) = (Limits::default(), Cancel::new());
+        let encode = |registry: &Registry| {
+            let codec = registry.video_encoder(Codec::H264).expect("there");
+            let format = format(&[13]);
+            least(
+                || codec.open(&format, &target, &cancel).expect("opens"),
+                &frames,
+            )
+        };
+        let (packets, inside) = encode(&registry);
+        let how = ["encode", "352", "288", "15000", "384000", "13"];
+        let (units, outside) = native(&library, &how, &film);
+        let made: Vec<u8> = packets
+            .iter()
+            .flat_map(|packet| {
+                let length = u32::try_from(packet.data.len())
+                    .expect("small")
+                    .to_ne_bytes();
+                [&length[..], &packet.data[..]].concat()
+            })
+            .collect();
+        row(
+            "H.264 CIF encode",
+            (inside, outside, encode(&own).1),
+            made == units,
+        );
+        let decode = |registry: &Registry| {
+            let codec = registry.video_decoder(Codec::H264).expect("there");
+            let format = format(&[]);
+            let packets: Vec<Packet> = packets.clone();
+            least(
+                || codec.open(&format, &limits, &cancel).expect("opens"),
+                &packets,
+            )
+        };
+        let (pictures, inside) = decode(&registry);
+        let (planes, outside) = native(&library, &["decode"], &units);
+        let made: Vec<u8> = pictures
+            .iter()
+            .flat_map(|f| [&f.planes.y[..], &f.planes.cb, &f.planes.cr].concat())
+            .collect();
+        row(
+            "H.264 CIF decode",
+            (inside, outside, decode(&own).1),
+            made == planes,
+        );
+    }
+}
 
 #[cfg(feature = "plugins")]
 mod sandbox {
@@ -59,6 +336,7 @@ mod sandbox {
         calls(&host, &hostile);
         picture(&plugin);
         late(&hostile);
+        super::tracks::measure(&host);
     }
 
     /// A file of 1 MiB given to a plugin that looks at its first octets, against an empty one and

@@ -71,12 +71,16 @@ pub struct PluginLimits {
     pub table_entries: usize,
     /// Strict. Octets of machine stack of one job.
     pub stack_bytes: usize,
-    /// Strict, within 10 ms. Milliseconds that the plugin's code of one job may run.
+    /// Strict, within 10 ms. Milliseconds that the plugin's code of one job may run. Of a track of
+    /// moving pictures they are given again for every ten seconds of it.
     pub job_ms: u64,
+    /// Strict, within 10 ms. Milliseconds that the plugin's code may run for one track, however long
+    /// it is.
+    pub track_ms: u64,
     /// Strict. Units of wasmtime's fuel of one job, about one an instruction; `None` does not count,
     /// which is faster.
     pub fuel: Option<u64>,
-    /// Strict. Octets of all results of one job.
+    /// Strict. Octets of all results of one job; of pictures that are decoded, of one call.
     pub output_bytes: u64,
     /// Strict. Milliseconds in which a plugin must say what it is.
     pub describe_ms: u64,
@@ -101,6 +105,7 @@ impl Default for PluginLimits {
             table_entries: 100_000,
             stack_bytes: 512 << 10,
             job_ms: 10_000,
+            track_ms: 120_000,
             fuel: None,
             output_bytes: 256 << 20,
             describe_ms: 100,

@@ -1,12 +1,13 @@
 //! Pictures, each format through the guard.
 
 use bytes::Bytes;
-use remold::media::image::{ImageTarget, Source};
+use remold::media::image::{ImageTarget, Shared, Source};
 use remold::media::{Cancel, Format, MediaError, Registry, guard};
 use remold::{Dimensions, Limits};
 
 pub fn image_jpeg(data: &[u8]) {
     picture(data, Format::Jpeg);
+    shared(data, Format::Jpeg);
 }
 
 pub fn image_png(data: &[u8]) {
@@ -107,6 +108,31 @@ fn picture(data: &[u8], format: Format) {
         .encode(&target, &cancel)
         .expect("encoded once already");
     assert_eq!(twice.bytes, encoded.bytes, "not the same twice");
+}
+
+/// What is read of a picture that devices share is what is read of it alone, at any size after any
+/// other.
+fn shared(data: &[u8], format: Format) {
+    let (registry, limits, cancel) = (Registry::builtin(), limits(), Cancel::new());
+    let data = Bytes::copy_from_slice(data);
+    let shared = Shared::new(1 << 18);
+    for side in [30, 12, 200, 5] {
+        let target = ImageTarget {
+            max_box: Some(Dimensions::new(side, side)),
+            ..ImageTarget::new(Format::Jpeg)
+        };
+        let alone = Source::open_for(&data, format, &registry, &limits, &cancel, &target);
+        let codecs = (&registry, &limits, &cancel);
+        let together = Source::open_shared(&data, format, codecs, &target, (&shared, 0));
+        match (alone, together) {
+            (Ok(alone), Ok(together)) => {
+                assert_eq!(alone.frames(), together.frames(), "{side}");
+                assert_eq!(alone.warnings(), together.warnings(), "{side}");
+            }
+            (Err(_), Err(_)) => {}
+            (alone, together) => panic!("{side}: {alone:?} and {together:?}"),
+        }
+    }
 }
 
 fn assert_within(source: &Source, limits: &Limits, shrink: Option<Dimensions>) {

@@ -51,5 +51,9 @@ remold_plugin::audio_decoder!(Sound);
 fn sample(octet: u8) -> i16 {
     let bits = !octet;
     let magnitude = ((i16::from(bits & 0x0F) << 3) + 0x84 << (bits >> 4 & 7)) - 0x84;
-    if bits & 0x80 == 0 { magnitude } else { -magnitude }
+    if bits & 0x80 == 0 {
+        magnitude
+    } else {
+        -magnitude
+    }
 }

@@ -24,8 +24,13 @@ impl ImageEncoder for Writer {
         }
     }
 
-    fn encode(picture: &ImageInput, _limits: &Limits, _options: &Options) -> Result<Vec<u8>, Error> {
-        let mut file = format!("P6\n{} {}\n255\n", picture.size.width, picture.size.height).into_bytes();
+    fn encode(
+        picture: &ImageInput,
+        _limits: &Limits,
+        _options: &Options,
+    ) -> Result<Vec<u8>, Error> {
+        let mut file =
+            format!("P6\n{} {}\n255\n", picture.size.width, picture.size.height).into_bytes();
         for pixel in picture.frames[0].rgba.chunks_exact(4) {
             file.extend_from_slice(&pixel[..3]);
         }

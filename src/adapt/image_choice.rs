@@ -18,7 +18,7 @@ pub(super) struct Choice {
 
 /// The best format for a picture among those the device takes and the registry can write:
 /// the picture's own where it is among them, JPEG for photographs, GIF or PNG for graphics and
-/// animations, WBMP where nothing else is listed (3GPP TS 26.140 clause 4).
+/// animations; AVIF, WebP or WBMP where none of these is listed (3GPP TS 26.140 clause 4).
 #[must_use]
 pub(super) fn choose(info: &MediaInfo, caps: &Capabilities, registry: &Registry) -> Option<Choice> {
     let animated = info.frames.is_some_and(|frames| frames > 1);
@@ -26,17 +26,20 @@ pub(super) fn choose(info: &MediaInfo, caps: &Capabilities, registry: &Registry)
         || info.palette.is_some()
         || matches!(info.format, Format::Gif | Format::Wbmp | Format::Svg);
     let order: &[Format] = match (animated, graphic) {
-        (true, _) => &[Format::Gif, Format::Jpeg, Format::Png, Format::Wbmp],
-        (false, true) => &[Format::Png, Format::Gif, Format::Jpeg, Format::Wbmp],
-        (false, false) => &[Format::Jpeg, Format::Png, Format::Gif, Format::Wbmp],
+        (true, _) => &[Format::Gif, Format::Jpeg, Format::Png],
+        (false, true) => &[Format::Png, Format::Gif, Format::Jpeg],
+        (false, false) => &[Format::Jpeg, Format::Png, Format::Gif],
     };
+    // They cost far more to make, or hold a photograph in far more octets.
+    let late = [Format::Avif, Format::Webp, Format::Wbmp];
     let own = matches!(
         info.format,
-        Format::Jpeg | Format::Png | Format::Gif | Format::Wbmp | Format::Named(_)
+        Format::Jpeg | Format::Png | Format::Gif | Format::Wbmp | Format::Avif | Format::Named(_)
     )
     .then_some(info.format);
     own.into_iter()
         .chain(order.iter().copied())
+        .chain(late)
         .chain(registry.named_images())
         .find_map(|format| {
             if !registry.encodes(format)
@@ -91,6 +94,8 @@ pub(super) fn media_type(format: Format) -> Option<&'static str> {
         Format::Png => Some("image/png"),
         Format::Gif => Some("image/gif"),
         Format::Wbmp => Some("image/vnd.wap.wbmp"),
+        Format::Avif => Some("image/avif"),
+        Format::Webp => Some("image/webp"),
         _ => None,
     }
 }

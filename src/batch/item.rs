@@ -148,7 +148,8 @@ impl Bench<'_> {
         })
     }
 
-    /// Fits a message to each device, one after the other: its pictures are decoded once.
+    /// Fits a message to each device, one after the other, those with the largest pictures first:
+    /// what is decoded for them serves the others, too.
     fn fit(
         &self,
         input: &Input,
@@ -161,7 +162,9 @@ impl Bench<'_> {
         let watched = self.deadlines.begin(self.job.deadline);
         let shared = (devices.len() > 1)
             .then(|| Shared::new(memory::to_share(&self.gate, &self.job.limits)));
-        for &number in devices {
+        let mut devices = devices.to_vec();
+        devices.sort_by_key(|&number| std::cmp::Reverse(self.pixels_of(number)));
+        for number in devices {
             let Some(device) = self.job.devices.get(number) else {
                 continue;
             };
@@ -193,6 +196,15 @@ impl Bench<'_> {
                 Err(Obstacle::Stopped) => return,
             }
         }
+    }
+
+    /// Pixels of the largest picture that a device takes.
+    fn pixels_of(&self, device: usize) -> u64 {
+        let device = self.job.devices.get(device);
+        let most = device.and_then(|device| device.caps.max_image.as_ref());
+        most.map_or(u64::MAX, |most| {
+            u64::from(most.value.width).saturating_mul(most.value.height.into())
+        })
     }
 
     fn line(

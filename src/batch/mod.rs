@@ -8,6 +8,8 @@
 //! 4. [`tally`] sums up; [`page`] makes a page of a report; [`watch`] does all of it whenever a file
 //!    appears in a folder.
 //!
+//! [`share`] writes inputs down for workers on other machines.
+//!
 //! A result is, octet for octet, what `remold adapt` makes of the same input for the same device.
 
 mod deadline;
@@ -23,6 +25,7 @@ mod names;
 pub mod page;
 mod run;
 mod sequence;
+pub mod share;
 pub mod tally;
 pub mod template;
 pub mod watch;

@@ -42,6 +42,9 @@ pub struct Run<'a> {
     pub past: Option<&'a Past>,
     /// Whether what failed in earlier runs is tried again.
     pub retry_failed: bool,
+    /// The inputs that are done, from the first number up to and without the second; `None` for all.
+    /// The others count for the names of results.
+    pub share: Option<(usize, usize)>,
 }
 
 /// What a job tells of while it runs.
@@ -147,10 +150,14 @@ impl Run<'_> {
             .inputs
             .iter()
             .enumerate()
+            .filter(|(index, _)| {
+                self.share
+                    .is_none_or(|(first, beyond)| (first..beyond).contains(index))
+            })
             .map(|(index, input)| (index, self.devices(input, &everyone)))
             .collect();
         let mut tally = Tally {
-            inputs: wide(self.inputs.len()),
+            inputs: wide(all.len()),
             results: all.iter().map(|(_, devices)| wide(devices.len())).sum(),
             ..Tally::default()
         };
@@ -291,6 +298,10 @@ impl Work<'_> {
                 });
             }));
             if let Some(sequence) = &self.sequence {
+                let place = |finished: &Finished| {
+                    devices.iter().position(|device| *device == finished.device)
+                };
+                later.sort_by_key(place);
                 sequence.put(at, later, |finished| self.finished(&finished));
             }
             if failed || outcome.is_err() {

@@ -1,9 +1,10 @@
 //! `remold backup` and `remold restore`.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use super::{CliError, Exit, config, io};
+use crate::server::Config;
 use crate::store::{BackupError, Manifest, back_up, restore as make_store};
 
 /// Copy the store of a service centre, while it runs
@@ -36,7 +37,7 @@ pub(super) struct RestoreArgs {
 
 /// Runs `remold backup`.
 pub(super) fn backup(args: &BackupArgs) -> Result<Exit, CliError> {
-    let config = config::read(args.config.as_deref())?;
+    let config = in_files(args.config.as_deref())?;
     let now = SystemTime::now()
         .duration_since(UNIX_EPOCH)
         .ok()
@@ -48,10 +49,22 @@ pub(super) fn backup(args: &BackupArgs) -> Result<Exit, CliError> {
 
 /// Runs `remold restore`.
 pub(super) fn restore(args: &RestoreArgs) -> Result<Exit, CliError> {
-    let config = config::read(args.config.as_deref())?;
+    let config = in_files(args.config.as_deref())?;
     let folder = &config.store.folder;
     let manifest = make_store(&args.source, folder).map_err(failed)?;
     told(folder, &manifest)
+}
+
+/// The configuration of a store in files.
+fn in_files(path: Option<&Path>) -> Result<Config, CliError> {
+    let config = config::read(path)?;
+    match config.store.database {
+        None => Ok(config),
+        Some(_) => {
+            let wrong = "the store is a database: copy it by its own means, such as pg_dump";
+            Err(CliError::new(Exit::Usage, wrong.to_owned()))
+        }
+    }
 }
 
 fn told(folder: &std::path::Path, manifest: &Manifest) -> Result<Exit, CliError> {

@@ -81,6 +81,18 @@ pub(crate) fn print(octets: impl AsRef<[u8]>) -> Result<(), CliError> {
     }
 }
 
+/// Tells a person of something, on stderr and on one line.
+#[cfg(feature = "postgres")]
+pub(crate) fn complain(what: &str) {
+    use std::io::Write;
+    // A closed stderr leaves nobody to tell.
+    let _ = writeln!(
+        std::io::stderr(),
+        "remold: {}",
+        what.replace(['\n', '\r'], " ")
+    );
+}
+
 /// How a path is named in messages: `stdin` for `-`.
 pub(crate) fn shown(path: &Path) -> String {
     if is_dash(path) {

@@ -18,6 +18,8 @@ mod progress;
 mod report;
 mod serve;
 mod sim;
+#[cfg(feature = "postgres")]
+mod store;
 mod table;
 mod target;
 
@@ -43,6 +45,9 @@ enum Command {
     Explain(adapt::ExplainArgs),
     /// Fit many messages and media to one or many devices
     Batch(Box<batch::BatchArgs>),
+    /// Work off the batch jobs of a database, with any number of others
+    #[cfg(feature = "postgres")]
+    Worker(batch::WorkerArgs),
     /// Make a page of reports
     Report(report::ReportArgs),
     /// Show or build MM1 PDUs, WAP pushes, multipart bodies and MIME messages
@@ -65,6 +70,9 @@ enum Command {
     Backup(backup::BackupArgs),
     /// Make a store from a copy
     Restore(backup::RestoreArgs),
+    /// Look after the store of a service centre
+    #[cfg(feature = "postgres")]
+    Store(store::Args),
     /// Simulated phones, to try a service centre out
     Sim(sim::Args),
 }
@@ -84,6 +92,8 @@ pub fn run(args: impl IntoIterator<Item = OsString>) -> Exit {
         Command::Adapt(args) => adapt::adapt(&args),
         Command::Explain(args) => adapt::explain(&args),
         Command::Batch(args) => batch::batch(&args),
+        #[cfg(feature = "postgres")]
+        Command::Worker(args) => batch::worker(&args),
         Command::Report(args) => report::report(&args),
         Command::Pdu(args) => pdu::run(args),
         Command::Media(args) => media::run(args),
@@ -95,6 +105,8 @@ pub fn run(args: impl IntoIterator<Item = OsString>) -> Exit {
         Command::Config(args) => config::run(&args),
         Command::Backup(args) => backup::backup(&args),
         Command::Restore(args) => backup::restore(&args),
+        #[cfg(feature = "postgres")]
+        Command::Store(args) => store::run(&args),
         Command::Sim(args) => sim::run(args),
     };
     outcome.unwrap_or_else(|error| error.report())

@@ -44,7 +44,7 @@ pub(super) fn serve(args: &ServeArgs) -> Result<Exit, CliError> {
         server.mm1(),
         scheme(config.admin.tls.is_some()),
         server.admin(),
-        config.store.folder.display(),
+        config.store.place(),
         server.url(),
     ))?;
     if let Some(address) = server.mm4() {

@@ -4,6 +4,8 @@
 //! it gives a *stream* that one thread uses and drops. Codecs are never called directly:
 //! [`guard`](super::guard) stands in front of all of them.
 
+use std::sync::Arc;
+
 use bytes::Bytes;
 
 use super::cancel::Cancel;
@@ -98,10 +100,49 @@ pub trait ImageStream {
         Ok(None)
     }
 
+    /// Reads the next frame once, and keeps of it in up to `most` octets what planes of `size`, and
+    /// any smaller, are made of; the arguments are those of [`next_planes`](Self::next_planes).
+    /// `None` where the decoder cannot, or where it would take more octets: then the frame is still
+    /// to be had.
+    ///
+    /// # Errors
+    ///
+    /// As [`next_frame`](Self::next_frame).
+    fn reduce(
+        &mut self,
+        _size: Dimensions,
+        _chroma: Chroma,
+        _most: usize,
+    ) -> Result<Option<Arc<dyn Reduced>>, MediaError> {
+        Ok(None)
+    }
+
     /// What was wrong with the picture so far and did not stop it.
     fn warnings(&self) -> &[String] {
         &[]
     }
+}
+
+/// What is left of a picture that was read once, for planes of several sizes.
+pub trait Reduced: Send + Sync {
+    /// Octets of memory it takes.
+    fn octets(&self) -> usize;
+
+    /// The planes that [`next_planes`](ImageStream::next_planes) of the stream it came from gives,
+    /// octet for octet; `None` where they are too large for what is left.
+    ///
+    /// # Errors
+    ///
+    /// As [`next_frame`](ImageStream::next_frame).
+    fn planes(
+        &self,
+        size: Dimensions,
+        chroma: Chroma,
+        cancel: &Cancel,
+    ) -> Result<Option<Planes>, MediaError>;
+
+    /// What was wrong with the picture and did not stop it.
+    fn warnings(&self) -> &[String];
 }
 
 /// The header of a picture.

@@ -63,6 +63,14 @@ impl MediaError {
         matches!(self, Self::CodecFailed { .. } | Self::CodecPanicked { .. })
     }
 
+    /// The name in the registry of the codec that is at fault.
+    pub(crate) fn failed_codec(&self) -> Option<&str> {
+        match self {
+            Self::CodecFailed { codec, .. } | Self::CodecPanicked { codec } => Some(codec),
+            _ => None,
+        }
+    }
+
     /// A medium that breaks its format at no particular octet.
     pub(crate) fn malformed(format: Format, what: impl Into<String>) -> Self {
         Self::Malformed {

@@ -7,12 +7,12 @@
 use std::cell::Cell;
 use std::io::{BufRead, Cursor, Error as IoError, Read, Result as IoResult, Seek, SeekFrom};
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::Once;
+use std::sync::{Arc, Once};
 
 use bytes::Bytes;
 
 use super::cancel::Cancel;
-use super::codec::{DecodeOptions, ImageDecoder, ImageHeader, ImageStream};
+use super::codec::{DecodeOptions, ImageDecoder, ImageHeader, ImageStream, Reduced};
 use super::error::MediaError;
 use super::info::Format;
 use super::picture::{Chroma, Frame, Planes};
@@ -162,27 +162,77 @@ impl GuardedImage {
             return Ok(None);
         };
         self.warnings.extend_from_slice(stream.warnings());
-        let colour = planes.chroma.plane(size).map_or(0, pixels);
-        let sound = planes.size == size
-            && wide(planes.y.len()) == pixels(size)
-            && wide(planes.cb.len()) == colour
-            && wide(planes.cr.len()) == colour;
-        if !sound {
-            return Err(MediaError::unsupported(format!(
-                "planes that are not of {size} from {}",
-                self.codec
-            )));
-        }
+        check_planes(&planes, size, &self.codec)?;
         self.frames = self.frames.saturating_add(1);
         self.pixels = self.pixels.saturating_add(pixels(self.header.size));
         self.stream = Some(stream);
         Ok(Some(planes))
     }
 
+    /// The first frame read once for planes of several sizes; see
+    /// [`reduce`](super::codec::ImageStream::reduce).
+    ///
+    /// # Errors
+    ///
+    /// As [`next_frame`](Self::next_frame).
+    pub fn reduce(
+        &mut self,
+        size: Dimensions,
+        chroma: Chroma,
+        most: usize,
+    ) -> Result<Option<Arc<dyn Reduced>>, MediaError> {
+        self.cancel.check()?;
+        let Some(mut stream) = self.stream.take() else {
+            return Ok(None);
+        };
+        let reduced = caught(&self.codec, || stream.reduce(size, chroma, most))?;
+        self.stream = Some(stream);
+        Ok(reduced)
+    }
+
+    /// Planes of a picture that was read before by the decoder that opened this one.
+    ///
+    /// # Errors
+    ///
+    /// As [`next_frame`](Self::next_frame).
+    pub fn planes_of(
+        &self,
+        reduced: &dyn Reduced,
+        size: Dimensions,
+        chroma: Chroma,
+    ) -> Result<Option<Planes>, MediaError> {
+        self.cancel.check()?;
+        let planes = caught(&self.codec, || reduced.planes(size, chroma, &self.cancel))?;
+        if let Some(planes) = &planes {
+            check_planes(planes, size, &self.codec)?;
+        }
+        Ok(planes)
+    }
+
+    /// The name of the decoder.
+    #[must_use]
+    pub fn codec(&self) -> &str {
+        &self.codec
+    }
+
     /// What was wrong and did not stop decoding.
     #[must_use]
     pub fn warnings(&self) -> &[String] {
         &self.warnings
+    }
+}
+
+fn check_planes(planes: &Planes, size: Dimensions, codec: &str) -> Result<(), MediaError> {
+    let colour = planes.chroma.plane(size).map_or(0, pixels);
+    let sound = planes.size == size
+        && wide(planes.y.len()) == pixels(size)
+        && wide(planes.cb.len()) == colour
+        && wide(planes.cr.len()) == colour;
+    if sound {
+        Ok(())
+    } else {
+        let what = format!("planes that are not of {size} from {codec}");
+        Err(MediaError::unsupported(what))
     }
 }
 

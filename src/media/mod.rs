@@ -14,6 +14,7 @@ pub mod image;
 pub mod info;
 pub mod mime;
 pub mod named;
+mod others;
 pub mod picture;
 pub mod probe;
 pub mod registry;

@@ -338,7 +338,7 @@ fn guest_format(rate: u32, channels: u16) -> Result<types::AudioFormat, MediaErr
     Ok(types::AudioFormat { rate, channels })
 }
 
-fn guest_packet(packet: &Packet) -> types::Packet {
+pub(super) fn guest_packet(packet: &Packet) -> types::Packet {
     types::Packet {
         data: packet.data.to_vec(),
         pts_us: i64::try_from(packet.timestamp_us).unwrap_or(i64::MAX),
@@ -346,7 +346,7 @@ fn guest_packet(packet: &Packet) -> types::Packet {
     }
 }
 
-fn asked(target: &RateTarget) -> Vec<(&'static str, Value)> {
+pub(super) fn asked(target: &RateTarget) -> Vec<(&'static str, Value)> {
     let number = |value: u64| Value::Int(i64::try_from(value).unwrap_or(i64::MAX));
     [
         ("bit-rate", target.bit_rate),

@@ -1,5 +1,7 @@
 //! Trying a plugin out before anybody relies on it.
 
+mod tracks;
+
 use bytes::Bytes;
 
 use super::about::{Capability, Kind, Subject};
@@ -61,9 +63,10 @@ const CUTS: usize = 64;
 /// How many single bits are turned.
 const FLIPS: usize = 64;
 
-/// Tries a plugin out. Decoders of pictures are given `samples`: whole, cut at every 64th, with bits
-/// turned, under limits that are too small, and twice. Encoders are given pictures made here. A
-/// host that counts fuel tells what a pixel costs.
+/// Tries a plugin out. Decoders are given `samples`: whole, cut at every 64th, with bits
+/// turned, under limits that are too small, and twice; those of tracks are given the packets of the
+/// first track of theirs. Encoders are given pictures, sound and clips made here. A host that counts
+/// fuel tells what a pixel costs.
 ///
 /// Nothing here can harm: what a plugin does wrong is a finding.
 #[must_use]
@@ -80,11 +83,7 @@ pub fn check(plugin: &Plugin, samples: &[Sample]) -> Check {
             (Kind::ImageEncoder, Subject::Format(format)) => {
                 writes(&mut check, plugin, capability, format);
             }
-            (kind, subject) => {
-                let what = format!("{} of {}", kind.name(), subject.name());
-                let how = "no samples for its kind; try it with media convert".to_owned();
-                check.note(what, Ok(how));
-            }
+            _ => tracks::check(&mut check, plugin, capability, samples),
         }
     }
     check

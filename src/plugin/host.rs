@@ -11,6 +11,7 @@ use wasmtime::{Config, Engine};
 
 use super::error::HostError;
 use super::store::State;
+use super::watch::{Event, Watch};
 use crate::limits::PluginLimits;
 
 /// Time since some fixed moment. The core has no clock of its own.
@@ -55,6 +56,7 @@ struct Inner {
     limits: PluginLimits,
     clock: Clock,
     sink: Option<LogSink>,
+    watch: Option<Watch>,
     jobs: Arc<Jobs>,
 }
 
@@ -81,6 +83,20 @@ impl Host {
         clock: Clock,
         sink: Option<LogSink>,
     ) -> Result<Self, HostError> {
+        Self::with_watch(limits, clock, sink, None)
+    }
+
+    /// As [`with_log`](Self::with_log), and `watch` is told of every job.
+    ///
+    /// # Errors
+    ///
+    /// As [`new`](Self::new).
+    pub fn with_watch(
+        limits: PluginLimits,
+        clock: Clock,
+        sink: Option<LogSink>,
+        watch: Option<Watch>,
+    ) -> Result<Self, HostError> {
         let failed = |error: wasmtime::Error| HostError(format!("{error:#}"));
         let mut config = Config::new();
         config
@@ -104,6 +120,7 @@ impl Host {
                 limits,
                 clock,
                 sink,
+                watch,
                 jobs,
             }),
         })
@@ -127,6 +144,13 @@ impl Host {
 
     pub(super) fn sink(&self) -> Option<LogSink> {
         self.inner.sink.clone()
+    }
+
+    /// Tells whoever watches.
+    pub(super) fn tell(&self, plugin: &str, event: Event) {
+        if let Some(watch) = &self.inner.watch {
+            watch(plugin, event);
+        }
     }
 
     pub(super) fn engine(&self) -> &Engine {

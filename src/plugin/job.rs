@@ -11,6 +11,7 @@ use super::error::clean;
 use super::host::Host;
 use super::manifest::Terms;
 use super::store::{Log, Meter, State, Stop};
+use super::watch::{Event, Failure};
 use crate::limits::Limits;
 use crate::media::{Cancel, Format, MediaError};
 
@@ -23,6 +24,8 @@ pub(super) struct Code {
     pub(super) image_encode: Option<guest::image_encode::GuestIndices>,
     pub(super) audio_decode: Option<guest::audio_decode::GuestIndices>,
     pub(super) audio_encode: Option<guest::audio_encode::GuestIndices>,
+    pub(super) video_decode: Option<guest::video_decode::GuestIndices>,
+    pub(super) video_encode: Option<guest::video_encode::GuestIndices>,
 }
 
 /// An instance of a plugin, with what it may still have.
@@ -34,9 +37,13 @@ pub(super) struct Job {
     codec: String,
     terms: Terms,
     left: Duration,
+    /// All the milliseconds that it was given so far.
+    granted_ms: u64,
     output_left: u64,
     /// After a trap nothing in an instance can be relied upon.
     dead: bool,
+    /// Whether it is told of.
+    watched: bool,
 }
 
 /// What a job took.
@@ -47,6 +54,9 @@ pub struct Usage {
     /// Units of fuel, where the host counts them.
     pub fuel: Option<u64>,
 }
+
+/// Ten seconds in microseconds.
+const TEN_SECONDS: u64 = 10_000_000;
 
 /// The most octets of a text of a plugin that is shown.
 const TEXT: usize = 200;
@@ -101,7 +111,9 @@ impl Job {
         let started = timed(&host, &mut store, &mut left, |store| {
             code.pre.instantiate(store)
         });
-        let instance = started.map_err(|error| fault(&error, &store, &codec, &terms))?;
+        let granted_ms = terms.job_ms;
+        let instance =
+            started.map_err(|error| fault(&error, &store, &codec, &terms, granted_ms))?;
         Ok(Self {
             host,
             store,
@@ -109,8 +121,10 @@ impl Job {
             codec,
             terms,
             left,
+            granted_ms,
             output_left: terms.output_bytes,
             dead: false,
+            watched: false,
         })
     }
 
@@ -128,8 +142,46 @@ impl Job {
         });
         outcome.map_err(|error| {
             self.dead = true;
-            fault(&error, &self.store, &self.codec, &self.terms)
+            if self.store.data().stopped != Some(Stop::Cancelled) {
+                self.failed(kind(&error, &self.store));
+            }
+            fault(
+                &error,
+                &self.store,
+                &self.codec,
+                &self.terms,
+                self.granted_ms,
+            )
         })
+    }
+
+    /// Has whoever watches told of this job.
+    pub(super) fn watched(mut self) -> Self {
+        self.watched = true;
+        self
+    }
+
+    fn failed(&self, how: Failure) {
+        if self.watched {
+            let name = &self.store.data().log.plugin;
+            self.host.tell(name, Event::Failed(how));
+        }
+    }
+
+    /// Gives more time for a track that has come to `at_us` microseconds: that of a job for every
+    /// ten seconds.
+    pub(super) fn reached(&mut self, at_us: u64) {
+        let tens = (at_us / TEN_SECONDS).saturating_add(1);
+        let all = self.terms.job_ms.saturating_mul(tens);
+        let all = all.min(self.terms.track_ms.max(self.terms.job_ms));
+        let more = all.saturating_sub(self.granted_ms);
+        self.granted_ms = self.granted_ms.saturating_add(more);
+        self.left = self.left.saturating_add(Duration::from_millis(more));
+    }
+
+    /// Forgets the octets that it gave so far: they went on and are not kept.
+    pub(super) fn passed_on(&mut self) {
+        self.output_left = self.terms.output_bytes;
     }
 
     /// Accounts for octets that the plugin gave.
@@ -149,6 +201,7 @@ impl Job {
 
     /// The error of a plugin that did what it must not.
     pub(super) fn blame(&self, what: &str) -> MediaError {
+        self.failed(Failure::Result);
         MediaError::CodecFailed {
             codec: self.codec.clone(),
             what: clean(what, TEXT),
@@ -199,6 +252,28 @@ impl Job {
     }
 }
 
+impl Drop for Job {
+    fn drop(&mut self) {
+        if self.watched {
+            let granted = Duration::from_millis(self.granted_ms);
+            let took = granted.saturating_sub(self.left);
+            let name = &self.store.data().log.plugin;
+            self.host.tell(name, Event::Ended(took));
+        }
+    }
+}
+
+/// How a call failed.
+fn kind(error: &wasmtime::Error, store: &Store<State>) -> Failure {
+    let state = store.data();
+    match (state.stopped, error.downcast_ref::<Trap>()) {
+        (Some(_), _) => Failure::Deadline,
+        (None, _) if state.meter.refused => Failure::Memory,
+        (None, Some(Trap::OutOfFuel)) => Failure::Fuel,
+        (None, _) => Failure::Trap,
+    }
+}
+
 /// Runs the plugin's code for no longer than `left`, which shrinks by what it took.
 fn timed<R>(
     host: &Host,
@@ -217,11 +292,17 @@ fn timed<R>(
 }
 
 /// Why a call failed, as the host sees it.
-fn fault(error: &wasmtime::Error, store: &Store<State>, codec: &str, terms: &Terms) -> MediaError {
+fn fault(
+    error: &wasmtime::Error,
+    store: &Store<State>,
+    codec: &str,
+    terms: &Terms,
+    granted_ms: u64,
+) -> MediaError {
     let state = store.data();
     let what = match (state.stopped, error.downcast_ref::<Trap>()) {
         (Some(Stop::Cancelled), _) => return MediaError::Cancelled,
-        (Some(Stop::Deadline), _) => format!("ran for longer than {} ms", terms.job_ms),
+        (Some(Stop::Deadline), _) => format!("ran for longer than {granted_ms} ms"),
         (None, _) if state.meter.refused => {
             format!(
                 "asked for more than {} octets of memory",

@@ -15,6 +15,7 @@ use super::manifest::{Manifest, Terms, Wasi};
 use super::quarantine::Quarantine;
 use super::signature;
 use super::store::State;
+use super::watch::{Event, Failure};
 use super::world;
 use crate::media::{Cancel, MediaError};
 
@@ -157,7 +158,12 @@ impl Plugin {
 
     /// A fresh instance.
     pub(super) fn start(&self, cancel: &Cancel) -> Result<Job, MediaError> {
-        Job::start(&self.inner.code, self.name(), self.inner.terms, cancel)
+        let started = Job::start(&self.inner.code, self.name(), self.inner.terms, cancel);
+        if let Err(MediaError::CodecFailed { .. }) = &started {
+            let host = &self.inner.code.host;
+            host.tell(self.name(), Event::Failed(Failure::Trap));
+        }
+        started.map(Job::watched)
     }
 
     /// Remembers that a job gave what it should.
@@ -174,7 +180,9 @@ impl Plugin {
                 if let Some(sink) = host.sink() {
                     sink(self.name(), &format!("failed: {what}"));
                 }
-                self.inner.quarantine.failed(host.now(), host.limits());
+                if self.inner.quarantine.failed(host.now(), host.limits()) {
+                    host.tell(self.name(), Event::Quarantined);
+                }
             }
             Ok(_) | Err(MediaError::Cancelled) => {}
             // It said whose fault it was.
@@ -269,6 +277,14 @@ fn link(
             guest::audio_encode::GuestIndices::new(pre)
         })
         .map_err(misfit)?,
+        video_decode: of(&exports, Kind::VideoDecoder, &pre, |pre| {
+            guest::video_decode::GuestIndices::new(pre)
+        })
+        .map_err(misfit)?,
+        video_encode: of(&exports, Kind::VideoEncoder, &pre, |pre| {
+            guest::video_encode::GuestIndices::new(pre)
+        })
+        .map_err(misfit)?,
         host: host.clone(),
         pre,
     })
@@ -280,6 +296,7 @@ fn describe(code: &Code) -> Result<About, LoadError> {
     let terms = Terms {
         memory_bytes: limits.describe_bytes,
         job_ms: limits.describe_ms,
+        track_ms: limits.describe_ms,
         fuel: None,
         output_bytes: limits.describe_bytes,
     };
@@ -309,11 +326,8 @@ fn describe(code: &Code) -> Result<About, LoadError> {
             Kind::ImageEncoder => code.image_encode.is_some(),
             Kind::AudioDecoder => code.audio_decode.is_some(),
             Kind::AudioEncoder => code.audio_encode.is_some(),
-            // The contract has them, and this host does not call them yet.
-            Kind::VideoDecoder | Kind::VideoEncoder => {
-                let what = format!("{}, which this host does not use", capability.kind.name());
-                return Err(LoadError::World(what));
-            }
+            Kind::VideoDecoder => code.video_decode.is_some(),
+            Kind::VideoEncoder => code.video_encode.is_some(),
         };
         if !there {
             let interface = capability.kind.interface();
@@ -340,6 +354,12 @@ fn typed(
         indices.load(&mut *store, instance)?;
     }
     if let Some(indices) = &code.audio_encode {
+        indices.load(&mut *store, instance)?;
+    }
+    if let Some(indices) = &code.video_decode {
+        indices.load(&mut *store, instance)?;
+    }
+    if let Some(indices) = &code.video_encode {
         indices.load(&mut *store, instance)?;
     }
     Ok(())

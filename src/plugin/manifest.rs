@@ -125,6 +125,7 @@ impl Manifest {
         Terms {
             memory_bytes: less(self.memory_max, limits.memory_bytes),
             job_ms: less(self.timeout_ms, limits.job_ms),
+            track_ms: limits.track_ms,
             fuel: match (self.fuel, limits.fuel) {
                 (Some(asked), Some(granted)) => Some(asked.min(granted)),
                 (asked, granted) => asked.or(granted),
@@ -145,8 +146,10 @@ fn one_line(error: &toml::de::Error) -> String {
 pub struct Terms {
     /// Octets of all its memories.
     pub memory_bytes: u64,
-    /// Milliseconds that its code may run.
+    /// Milliseconds that its code may run; of moving pictures, for every ten seconds of a track.
     pub job_ms: u64,
+    /// Milliseconds that its code may run for a track of any length.
+    pub track_ms: u64,
     /// Units of fuel, where the host counts them.
     pub fuel: Option<u64>,
     /// Octets of all its results.

@@ -8,6 +8,8 @@
 //! [`Registry`], where nobody can tell them from others. Each picture and each
 //! track gets a fresh instance; compiling, which takes long, is done once.
 //!
+//! A plugin that reads AV1 or HEVC reads AVIF or HEIC too: our own reader takes the file apart.
+//!
 //! Where to find what: the contract with plugins is `plugins/wit`; what is wrong with a file is found
 //! in `load`, what a job may have is kept in `store`, and what a plugin says of itself is checked in
 //! `about`.
@@ -24,6 +26,8 @@ mod manifest;
 mod quarantine;
 mod signature;
 mod store;
+mod video;
+mod watch;
 mod world;
 
 #[cfg(test)]
@@ -39,9 +43,11 @@ pub use job::Usage;
 pub use load::Plugin;
 pub use manifest::{Manifest, Setting, Terms, Wasi};
 pub use signature::SigningKey;
+pub use watch::{Event, Failure, Watch};
 pub use world::VERSION;
 
 use crate::media::Registry;
+use crate::media::image::heif_by;
 
 impl Plugin {
     /// Adds the codecs of this plugin. Each is called `plugin:` and the plugin's name.
@@ -66,7 +72,18 @@ impl Plugin {
                     let codec = audio::Writer::new(plugin, capability, codec);
                     registry.add_audio_encoder(priority, Arc::new(codec));
                 }
-                // A plugin with any other is not loaded.
+                (Kind::VideoDecoder, Subject::Codec(codec)) => {
+                    let reader = Arc::new(video::Reader::new(plugin, capability, codec));
+                    if let Some(heif) = heif_by(codec, Arc::clone(&reader) as _) {
+                        registry.add_image_decoder(priority, heif);
+                    }
+                    registry.add_video_decoder(priority, reader);
+                }
+                (Kind::VideoEncoder, Subject::Codec(codec)) => {
+                    let codec = video::Writer::new(plugin, capability, codec);
+                    registry.add_video_encoder(priority, Arc::new(codec));
+                }
+                // What it says of itself was checked: pictures have formats, tracks have codecs.
                 _ => {}
             }
         }

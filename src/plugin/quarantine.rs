@@ -24,8 +24,8 @@ impl Quarantine {
     }
 
     /// A job failed through a fault of the plugin. After a quarantine one more is enough for the
-    /// next.
-    pub(super) fn failed(&self, now: Duration, limits: &PluginLimits) {
+    /// next. Says whether a quarantine begins.
+    pub(super) fn failed(&self, now: Duration, limits: &PluginLimits) -> bool {
         let failures = self
             .failures
             .fetch_add(1, Ordering::Relaxed)
@@ -36,6 +36,7 @@ impl Quarantine {
             let again = limits.failures.saturating_sub(1);
             self.failures.store(again, Ordering::Relaxed);
         }
+        failures >= limits.failures
     }
 }
 

@@ -116,7 +116,7 @@ impl ResourceLimiter for Meter {
 
 /// The lines that a job said.
 pub(super) struct Log {
-    plugin: String,
+    pub(super) plugin: String,
     lines: usize,
     line_bytes: usize,
     dropped: bool,

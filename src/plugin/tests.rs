@@ -234,3 +234,32 @@ fn a_check_without_a_sample_fails_and_says_so() {
     let found = check(&plugin, &[sample]);
     assert!(found.passed(), "{:#?}", found.findings);
 }
+
+#[test]
+fn jobs_failures_and_quarantines_are_told() {
+    let told = Arc::new(Mutex::new(Vec::new()));
+    let ears = Arc::clone(&told);
+    let watch: Watch = Arc::new(move |plugin: &str, event| {
+        assert_eq!(plugin, "qoi");
+        ears.lock().unwrap().push(event);
+    });
+    let limits = PluginLimits {
+        failures: 1,
+        ..PluginLimits::default()
+    };
+    let host = Host::with_watch(limits, Arc::new(|| Duration::ZERO), None, Some(watch)).unwrap();
+    let sound = host.load(QOI, &Manifest::default(), &NoCache).unwrap();
+    assert!(told.lock().unwrap().is_empty(), "loading is no job");
+    decode(&sound, PICTURE, &Cancel::new()).unwrap();
+    let ended = Event::Ended(Duration::ZERO);
+    assert_eq!(*told.lock().unwrap(), [ended]);
+    let manifest = Manifest::read("memory-max = 65536").unwrap();
+    let hungry = host.load(QOI, &manifest, &NoCache).unwrap();
+    assert!(decode(&hungry, PICTURE, &Cancel::new()).is_err());
+    let told = told.lock().unwrap();
+    assert!(
+        told.iter().any(|event| matches!(event, Event::Failed(_))),
+        "{told:?}"
+    );
+    assert_eq!(told.last(), Some(&Event::Quarantined));
+}

@@ -19,7 +19,7 @@ use crate::mms::address::Msisdn;
 use crate::mms::pdu::Pdu;
 use crate::mms::{Field, Message};
 use crate::store::{
-    Accepted, Decide, DeliveryState, MessageRow, Queue, RecipientRow, Stepped, StoreError,
+    Accepted, Decide, DeliveryState, MessageRow, Prompt, RecipientRow, Stepped, StoreError,
     Submission, Told, Which,
 };
 
@@ -32,9 +32,9 @@ impl Relay {
         pdu: &Pdu,
         sender: Option<&Msisdn>,
     ) -> Option<Pdu> {
-        let queue = self.store.queue()?;
+        let prompt = self.store.prompt()?;
         let copied = pdu.headers.flag(Field::Store) == Some(true);
-        if octets.len() > queue.body_bytes() || copied {
+        if octets.len() > prompt.body_bytes() || copied {
             return None;
         }
         let taken = match self.prepare(octets.len(), pdu, sender, Version::of(pdu)) {
@@ -65,7 +65,7 @@ impl Relay {
             self.keep_recent(&submission, pdu);
             let (row, body) = (submission.clone(), octets.clone());
             let accepted = self
-                .told(|queue, told| queue.accept(row, body, since, told))
+                .told(|prompt, told| prompt.accept(row, body, since, told))
                 .await;
             if !matches!(accepted, Ok(Accepted::New)) {
                 for recipient in &submission.recipients {
@@ -89,7 +89,7 @@ impl Relay {
         pdu: &Pdu,
         from: Option<&Msisdn>,
     ) -> Option<Result<bool, StoreError>> {
-        self.store.queue()?;
+        self.store.prompt()?;
         let (event, what) = said(pdu)?;
         let id = pdu.transaction_id()?.to_owned();
         let (relay, said_by) = (self.clone(), from.cloned());
@@ -124,7 +124,7 @@ impl Relay {
         if !is_token(token) {
             return Some(Retrieved::Unknown);
         }
-        self.store.queue()?;
+        self.store.prompt()?;
         let hash = hash(token);
         let taken = self.recent.get(&hash)?;
         let (message, summary) = self.fitted_before(&taken, headers)?;
@@ -176,7 +176,7 @@ impl Relay {
     /// Queues a step, and tells whoever watches once it is made.
     async fn step_soon(&self, which: Which, decide: Decide) -> Result<Option<Stepped>, StoreError> {
         let stepped = self
-            .told(|queue, told| queue.step(which, decide, told))
+            .told(|prompt, told| prompt.step(which, decide, told))
             .await?;
         if let Some(Stepped {
             message,
@@ -195,12 +195,12 @@ impl Relay {
     /// Waits for what is queued.
     async fn told<T: Send + 'static>(
         &self,
-        ask: impl FnOnce(&dyn Queue, Told<T>),
+        ask: impl FnOnce(&dyn Prompt, Told<T>),
     ) -> Result<T, StoreError> {
         let (answer, told) = oneshot::channel();
-        let queue = self.store.queue().ok_or(StoreError::Closed)?;
+        let prompt = self.store.prompt().ok_or(StoreError::Closed)?;
         ask(
-            queue,
+            prompt,
             Box::new(move |outcome| {
                 // Where the phone has hung up, nobody listens.
                 let _ = answer.send(outcome);

@@ -47,6 +47,10 @@ pub struct Metrics {
     reloads: Family<ResultLabel, Counter>,
     reloaded_at: Gauge<f64, AtomicU64>,
     admin: Family<RouteLabel, Counter>,
+    plugin_jobs: Family<PluginLabel, Counter>,
+    plugin_seconds: Family<PluginLabel, Counter<f64, AtomicU64>>,
+    plugin_failures: Family<PluginFailureLabel, Counter>,
+    plugin_quarantines: Family<PluginLabel, Counter>,
     records: Counter,
     records_waiting: Gauge,
     record_errors: Counter,
@@ -91,6 +95,17 @@ struct PushLabel {
 struct RouteLabel {
     route: &'static str,
     status: u16,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct PluginLabel {
+    plugin: String,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct PluginFailureLabel {
+    plugin: String,
+    kind: &'static str,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
@@ -257,6 +272,27 @@ impl Metrics {
                 "Requests of operators by route and status",
                 Family::default(),
             ),
+            plugin_jobs: r.add(
+                "plugin_jobs",
+                "Pictures and tracks that a plugin was given, and files it was asked about",
+                Family::default(),
+            ),
+            plugin_seconds: r.add_in(
+                "plugin_run",
+                "Time that the code of a plugin ran",
+                Unit::Seconds,
+                Family::default(),
+            ),
+            plugin_failures: r.add(
+                "plugin_failures",
+                "Jobs that failed through a fault of the plugin",
+                Family::default(),
+            ),
+            plugin_quarantines: r.add(
+                "plugin_quarantines",
+                "Times that a plugin was left alone because it failed too often in a row",
+                Family::default(),
+            ),
             records: r.add(
                 "charging_records",
                 "Charging records that are in a file",
@@ -385,6 +421,31 @@ impl Metrics {
         self.admin.get_or_create(&labels).inc();
     }
 
+    /// Counts a job of a plugin and how long its code ran.
+    pub fn plugin_job(&self, plugin: &str, took: Duration) {
+        let labels = PluginLabel {
+            plugin: plugin.to_owned(),
+        };
+        self.plugin_jobs.get_or_create(&labels).inc();
+        let seconds = self.plugin_seconds.get_or_create(&labels);
+        seconds.inc_by(took.as_secs_f64());
+    }
+
+    /// Counts a failure of a plugin.
+    pub fn plugin_failed(&self, plugin: &str, kind: &'static str) {
+        let plugin = plugin.to_owned();
+        let labels = PluginFailureLabel { plugin, kind };
+        self.plugin_failures.get_or_create(&labels).inc();
+    }
+
+    /// Counts that a plugin is left alone for a while.
+    pub fn plugin_quarantined(&self, plugin: &str) {
+        let labels = PluginLabel {
+            plugin: plugin.to_owned(),
+        };
+        self.plugin_quarantines.get_or_create(&labels).inc();
+    }
+
     /// Counts charging records that are in a file.
     pub fn recorded(&self, records: u64) {
         self.records.inc_by(records);
@@ -492,6 +553,23 @@ mod tests {
         assert!(text.ends_with("# EOF\n"));
     }
 
+    #[test]
+    fn plugins_are_counted_by_name() {
+        let metrics = Metrics::new();
+        metrics.plugin_job("qoi", Duration::from_millis(1_500));
+        metrics.plugin_failed("qoi", "deadline");
+        metrics.plugin_quarantined("qoi");
+        let text = metrics.text();
+        for line in [
+            "remold_plugin_jobs_total{plugin=\"qoi\"} 1",
+            "remold_plugin_run_seconds_total{plugin=\"qoi\"} 1.5",
+            "remold_plugin_failures_total{plugin=\"qoi\",kind=\"deadline\"} 1",
+            "remold_plugin_quarantines_total{plugin=\"qoi\"} 1",
+        ] {
+            assert!(text.lines().any(|found| found == line), "{line} in {text}");
+        }
+    }
+
     /// The names under which figures are found, once each of them was counted.
     fn names() -> std::collections::BTreeSet<String> {
         let metrics = Metrics::new();
@@ -508,6 +586,9 @@ mod tests {
         metrics.cache(true);
         metrics.reloaded("loaded");
         metrics.admin("/livez", 200);
+        metrics.plugin_job("qoi", took);
+        metrics.plugin_failed("qoi", "trap");
+        metrics.plugin_quarantined("qoi");
         metrics.waiting(0, Some(0), &[], Some(0));
         let text = metrics.text();
         let types = text.lines().filter_map(|line| line.strip_prefix("# TYPE "));

@@ -13,6 +13,7 @@ mod peers;
 pub(crate) mod plugins;
 mod process;
 mod reload;
+mod site;
 mod surroundings;
 pub mod tls;
 mod watch;
@@ -36,11 +37,14 @@ pub use notify::{Hook, HttpHook, Kannel, Log, Pap, Smpp};
 pub use reload::{Changed, ReloadError, Reloaded};
 pub use tls::TlsError;
 
+#[cfg(feature = "postgres")]
+pub(crate) use site::settings as store_settings;
+
 use crate::Limits;
 use crate::mm1::{self, Edge};
 use crate::mm4::{self, Bell, Couriers};
 use crate::relay::{Notifier, Relay, Surroundings, Terms};
-use crate::store::{Faults, SqliteStore, StoreError};
+use crate::store::StoreError;
 use adapter::Adapter;
 use admin::{Panel, Port};
 use fault::Fault;
@@ -151,9 +155,10 @@ impl Server {
         );
         let metrics = Arc::new(Metrics::new());
         let fault = Fault::from_environment().map_err(StartError::System)?;
-        let (store, orphans) = open(config, fault.clone(), &metrics)?;
         let (wake, woken) = sync_channel(1);
         let bell = Arc::new(Bell::default());
+        let site::Opened { store, orphans } =
+            site::open(config, fault.clone(), &metrics, wake.clone(), bell.clone())?;
         let limits = Limits {
             message_bytes: config.limits.message_bytes,
             ..Limits::default()
@@ -161,7 +166,8 @@ impl Server {
         let table = &config.plugins;
         let cache = table.cache.clone();
         let cache = cache.unwrap_or_else(|| config.store.folder.join("compiled-plugins"));
-        let codecs = Codecs::new(table.folder.as_deref(), &cache).map_err(StartError::Plugins)?;
+        let codecs =
+            Codecs::new(table.folder.as_deref(), &cache, &metrics).map_err(StartError::Plugins)?;
         let codecs = Arc::new(codecs);
         let fitter = WatchedFitter {
             fitter: Engine::new(config, limits.clone(), codecs.clone())
@@ -413,24 +419,6 @@ fn live(relay: &Arc<Relay>, edge: &Arc<Edge>) -> Box<reload::Apply> {
             };
         });
     })
-}
-
-/// Opens the store. Gives it and how many bodies without a message were deleted.
-fn open(
-    config: &Config,
-    fault: Option<Arc<Fault>>,
-    metrics: &Arc<Metrics>,
-) -> Result<(Arc<SqliteStore>, usize), StartError> {
-    let folder = &config.store.folder;
-    let watch = metrics.clone();
-    let watch = Box::new(move |group, took| watch.committed(group, took));
-    let faults = fault.map(|fault| -> Arc<dyn Faults> { fault });
-    let (store, recovery) =
-        SqliteStore::open_watched(folder, faults, watch).map_err(|error| StartError::Store {
-            folder: folder.display().to_string(),
-            error,
-        })?;
-    Ok((Arc::new(store), recovery.orphans))
 }
 
 fn listen(address: SocketAddr) -> Result<TcpListener, StartError> {

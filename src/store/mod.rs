@@ -14,20 +14,37 @@
 mod bodies;
 pub mod conformance;
 mod fault;
+mod objects;
 pub mod outbox;
-mod queue;
+#[cfg(feature = "postgres")]
+mod postgres;
+mod prompt;
 pub mod records;
 mod rows;
+#[cfg(feature = "s3")]
+mod s3;
 mod sqlite;
 
 pub use fault::{Faults, Point};
-pub use queue::{Decide, Queue, Stepped, Told, Which};
+pub use objects::{ObjectStore, Objects, Unknown};
+#[cfg(feature = "postgres")]
+pub use postgres::{
+    CommitWatch as SharedCommitWatch, JobRow, Jobs, Moved, NewJob, PostgresStore, Settings, Share,
+    import,
+};
+pub use prompt::{Decide, Prompt, Stepped, Told, Which};
 pub use rows::{
     Accepted, BoxEntry, Change, DeliveryState, Event, Lease, MessageRow, NewRecipient, NewReport,
     Origin, Page, Quota, RecipientRow, ReportChange, ReportRow, Role, Settlement, Submission,
     Whose, Work,
 };
 pub use sqlite::{BackupError, CommitWatch, Manifest, Recovery, SqliteStore, back_up, restore};
+
+#[cfg(feature = "s3")]
+pub use s3::{Bucket, S3};
+
+use std::fs::File;
+use std::path::Path;
 
 use bytes::Bytes;
 
@@ -211,7 +228,7 @@ pub trait Store: Send + Sync {
 
     /// The verbs for callers that must not wait, where this store has them. Those that wait are
     /// there anyway.
-    fn queue(&self) -> Option<&dyn Queue> {
+    fn prompt(&self) -> Option<&dyn Prompt> {
         None
     }
 
@@ -228,6 +245,28 @@ pub trait Store: Send + Sync {
     /// # Errors
     /// Where the store cannot be read: it is not ready then.
     fn page(&self) -> Result<Page, StoreError>;
+}
+
+/// All that a service centre asks of its store.
+pub trait Site: Store + records::Records + outbox::Outbox {}
+
+impl<T: Store + records::Records + outbox::Outbox> Site for T {}
+
+/// Keeps other processes out of a folder for as long as the file is open.
+fn lock(folder: &Path) -> Result<File, StoreError> {
+    let file = File::options()
+        .create(true)
+        .truncate(false)
+        .write(true)
+        .open(folder.join("lock"))
+        .map_err(|error| StoreError::io("lock of the store", &error))?;
+    match file.try_lock() {
+        Ok(()) => Ok(file),
+        Err(std::fs::TryLockError::WouldBlock) => Err(StoreError::Locked),
+        Err(std::fs::TryLockError::Error(error)) => {
+            Err(StoreError::io("lock of the store", &error))
+        }
+    }
 }
 
 /// Why a verb did not do what it says.
@@ -262,6 +301,24 @@ pub enum StoreError {
     /// The database refused.
     #[error("database: {0}")]
     Database(String),
+    /// The bucket refused.
+    #[error("bucket: {0}")]
+    Bucket(String),
+    /// A row says that there is a body, and there is none.
+    #[error("the body of a message is missing")]
+    Missing,
+    /// A body is in a bucket, and none is configured.
+    #[error("the body is in a bucket, and store.bodies names none")]
+    NoBucket,
+    /// A store is being moved to this database.
+    #[error("a store is being moved to this database: end that with remold store migrate")]
+    Importing,
+    /// The database that a store shall be moved to holds something else.
+    #[error("the database is not empty")]
+    Occupied,
+    /// What was moved is not what was there.
+    #[error("{0} differ between the store and the database")]
+    Differs(&'static str),
     /// The store is shutting down.
     #[error("the store is closed")]
     Closed,

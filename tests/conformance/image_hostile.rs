@@ -110,6 +110,17 @@ fn jpeg_header(marker: u8, width: u16, height: u16) -> Vec<u8> {
     data
 }
 
+/// A scan for each component, each of nothing.
+fn apart(width: u16, height: u16) -> Vec<u8> {
+    let mut data = jpeg_header(0xC0, width, height);
+    data.truncate(data.len() - 16);
+    for component in 1..=3 {
+        data.extend([0xFF, 0xDA, 0, 8, 1, component, 0, 0, 63, 0, 0]);
+    }
+    data.extend([0xFF, 0xD9]);
+    data
+}
+
 fn webp_canvas() -> Vec<u8> {
     let mut data = b"RIFF\x16\0\0\0WEBPVP8X\x0A\0\0\0\x02\0\0\0".to_vec();
     data.extend([0xFF; 6]);
@@ -139,6 +150,8 @@ fn bombs() -> Vec<(&'static str, Format, Vec<u8>)> {
             Format::Jpeg,
             jpeg_header(0xC2, 7_900, 7_900),
         ),
+        ("wide.jpg", Format::Jpeg, jpeg_header(0xC2, 20_000, 20_000)),
+        ("apart.jpg", Format::Jpeg, apart(7_900, 7_900)),
         ("canvas.webp", Format::Webp, webp_canvas()),
         (
             "rows.wbmp",

@@ -35,24 +35,6 @@ fn decode(
     Ok((frame.picture, image.warnings().to_vec()))
 }
 
-/// A generated file by our decoder; `None` where it is of those that are refused, since neither
-/// it nor the library reads them: a scan for each component, and fewer rows of colour.
-fn decoded(data: &Bytes, sampling: SamplingFactor) -> Option<(Picture, Vec<String>)> {
-    let scans = data.windows(2).filter(|two| *two == [0xFF, 0xDA]).count();
-    let fewer_rows = matches!(
-        sampling,
-        SamplingFactor::F_1_2
-            | SamplingFactor::F_2_2
-            | SamplingFactor::F_4_2
-            | SamplingFactor::F_1_4
-            | SamplingFactor::F_2_4
-    );
-    match decode(data, None, true) {
-        Err(MediaError::Unsupported { .. }) if scans > 1 && fewer_rows => None,
-        other => Some(other.expect("decodes")),
-    }
-}
-
 fn djpeg(data: &[u8], scale: &str) -> Vec<u8> {
     let mut child = Command::new("djpeg")
         .args(["-rgb", "-scale", scale])
@@ -74,6 +56,16 @@ fn rgb(picture: &Picture) -> Vec<u8> {
         Layout::Grey8 => picture.data().iter().flat_map(|&grey| [grey; 3]).collect(),
         _ => picture.data().to_vec(),
     }
+}
+
+/// Luma of RGB.
+fn luma_of(rgb: &[u8]) -> Vec<u8> {
+    rgb.chunks_exact(3)
+        .map(|pixel| {
+            let [r, g, b] = [0, 1, 2].map(|channel| u32::from(pixel[channel]));
+            ((r * 299 + g * 587 + b * 114 + 500) / 1_000) as u8
+        })
+        .collect()
 }
 
 /// The mean and the largest difference.
@@ -180,7 +172,7 @@ fn generated(width: u16, height: u16, variant: u32) -> (Vec<u8>, SamplingFactor)
 fn thousands_of_generated_files_decode_as_by_another_decoder() {
     let mut variants = 0;
     let mut worst = (0, String::new());
-    for variant in 0..2_048 {
+    for variant in 0..4_800 {
         let (width, height) = (
             u16::try_from(variant % 33 + 1).expect("small"),
             u16::try_from(variant / 33 % 33 + 1).expect("small"),
@@ -188,10 +180,13 @@ fn thousands_of_generated_files_decode_as_by_another_decoder() {
         let (data, sampling) = generated(width, height, variant);
         let data = Bytes::from(data);
         let name = format!("{width}x{height} {sampling:?} variant {variant}");
-        let Some((ours, warnings)) = decoded(&data, sampling) else {
-            continue;
-        };
+        let (ours, warnings) = decode(&data, None, true).expect("decodes");
         assert!(warnings.is_empty(), "{name}: {warnings:?}");
+        // Of a scan for each component the library makes another picture than djpeg, where it is
+        // narrow, and one without colour where that has fewer rows: djpeg judges those.
+        if data.windows(2).filter(|two| *two == [0xFF, 0xDA]).count() > 1 {
+            continue;
+        }
         let (theirs, _) = decode(&data, None, false).expect("decodes");
         let (mean, most) = apart(&rgb(&ours), &rgb(&theirs));
         // Where colour is at full size there is nothing to interpolate, and only rounding
@@ -221,9 +216,7 @@ fn generated_files_decode_as_by_djpeg() {
         let (width, height) = (17 + u16::try_from(variant % 17).expect("small"), 33);
         let (data, sampling) = generated(width, height, variant);
         let data = Bytes::from(data);
-        let Some((ours, _)) = decoded(&data, sampling) else {
-            continue;
-        };
+        let (ours, _) = decode(&data, None, true).expect("decodes");
         let ours = rgb(&ours);
         let theirs = djpeg(&data, "8/8");
         let channels = if theirs.starts_with(b"P5") { 1 } else { 3 };
@@ -247,7 +240,12 @@ fn generated_files_decode_as_by_djpeg() {
                 "{sampling:?} {variant}: {mean:.2} {most}"
             );
         } else {
-            assert!(mean < 6.0, "{sampling:?} {variant}: {mean:.2}");
+            // It repeats samples of colour where we interpolate, so that only luma is the same.
+            let (luma, _) = apart(&luma_of(&ours), &luma_of(&theirs));
+            assert!(
+                mean < 16.0 && luma < 0.8,
+                "{sampling:?} {variant}: {mean:.2} {luma:.2}"
+            );
         }
     }
 }

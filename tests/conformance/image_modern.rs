@@ -254,6 +254,63 @@ fn a_fitted_animation_is_what_gifsicle_and_imagemagick_see() {
 }
 
 #[test]
+fn the_tools_of_avif_read_what_we_write() {
+    let Some(source) = support::corpus("images/astronaut.png") else {
+        return;
+    };
+    let folder = Folder::new("avif-out");
+    let limits = Limits::default();
+    let data = Bytes::from(std::fs::read(source).expect("reads"));
+    let small = Some(Dimensions::new(99, 99));
+    let source = Source::open(
+        &data,
+        Format::Png,
+        &registry(),
+        &limits,
+        &Cancel::new(),
+        small,
+    );
+    let source = source.expect("opens");
+    let target = ImageTarget {
+        max_bytes: Some(5_000),
+        ..ImageTarget::new(Format::Avif)
+    };
+    let begun = Instant::now();
+    let encoded = source.encode(&target, &Cancel::new()).expect("fits");
+    println!(
+        "{} octets, {}, quality {:?}, {} files made in {:?}",
+        encoded.bytes.len(),
+        encoded.size,
+        encoded.quality,
+        encoded.encodes,
+        begun.elapsed()
+    );
+    assert!(encoded.bytes.len() <= 5_000);
+    assert_eq!(encoded.size, source.size());
+    let file = folder.0.join("out.avif");
+    std::fs::write(&file, &encoded.bytes).expect("writes");
+    for (tool, arguments) in [("avifdec", ["", ""]), ("heif-convert", ["-q", "100"])] {
+        if support::tool(tool).is_none() {
+            continue;
+        }
+        let made = folder.0.join(format!("{tool}.png"));
+        let arguments = arguments.iter().filter(|argument| !argument.is_empty());
+        let ran = Command::new(tool)
+            .args(arguments)
+            .arg(&file)
+            .arg(&made)
+            .output();
+        let ran = ran.expect("the tool starts");
+        assert!(ran.status.success(), "{tool}: {ran:?}");
+        let theirs = Bytes::from(std::fs::read(&made).expect("it wrote a file"));
+        let theirs = open(&theirs, Format::Png).expect("opens");
+        let apart = psnr(&pixels(&source), &pixels(&theirs));
+        println!("{tool}: {apart:.1} dB");
+        assert!(apart > 26.0, "{tool}: {apart:.1} dB");
+    }
+}
+
+#[test]
 fn bombs_are_refused_from_the_header() {
     let mut heic = fixture("gradient.heic").to_vec();
     let mut grid = fixture("grid.avif").to_vec();

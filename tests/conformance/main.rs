@@ -18,6 +18,8 @@ mod batch;
 mod cli;
 mod cli_pdu;
 mod clip;
+#[cfg(feature = "postgres")]
+mod cluster;
 mod container;
 mod container_sound;
 mod crash;
@@ -37,6 +39,7 @@ mod mmsd;
 mod notify;
 #[cfg(feature = "plugins")]
 mod plugin;
+mod postgres;
 mod probe;
 mod profile;
 mod sim;

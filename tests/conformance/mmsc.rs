@@ -31,17 +31,30 @@ impl Server {
         Self::start_with(folder, more, None)
     }
 
-    /// Starts one that fails as `REMOLD_FAULT` says.
+    /// Starts one that fails as `REMOLD_FAULT` says. With `REMOLD_STORE=postgres` in the environment
+    /// of the tests, its store is a database of its own.
     pub(crate) fn start_with(folder: &Path, more: &str, fault: Option<&str>) -> Self {
+        let database = crate::postgres::database_of(folder);
+        Self::start_on(folder, database.as_deref(), more, fault)
+    }
+
+    /// Starts one on a database that nodes share, where there is one.
+    pub(crate) fn start_on(
+        folder: &Path,
+        database: Option<&str>,
+        more: &str,
+        fault: Option<&str>,
+    ) -> Self {
         let config = folder.join("remold.toml");
         let notify = match more.contains("[notify") {
             true => "",
             false => "[notify.log]\nfull = true\n",
         };
         let text = format!(
-            "[store]\nfolder = \"{}\"\n[mm1]\nlisten = \"127.0.0.1:0\"\n{more}\n\
+            "[store]\nfolder = \"{}\"\n{}[mm1]\nlisten = \"127.0.0.1:0\"\n{more}\n\
              [admin]\nlisten = \"127.0.0.1:0\"\n{notify}",
-            folder.join("store").display()
+            folder.join("store").display(),
+            database.map_or_else(String::new, |url| format!("database = \"{url}\"\n"))
         );
         std::fs::write(&config, text).unwrap();
         let mut command = remold();

@@ -1,5 +1,6 @@
 //! What a plugin says of itself.
 
+use crate::bindings::base::exports::remold::codec::meta;
 use crate::bindings::words::remold::codec::types::{Dimensions, OptionValue};
 
 /// What a plugin is. It must be the same at every call.
@@ -22,7 +23,7 @@ pub struct About {
 pub struct Codec {
     /// Its short name. Where Remold knows the format, Remold's name for it.
     pub id: &'static str,
-    /// Its media types, the preferred one first. Sound has none.
+    /// Its media types, the preferred one first. Sound and moving pictures have none.
     pub media_types: &'static [&'static str],
     /// Extensions of file names without the dot, the usual one first.
     pub extensions: &'static [&'static str],
@@ -34,7 +35,7 @@ pub struct Codec {
     pub alpha: bool,
     /// Of an image encoder: whether it writes more than one frame.
     pub animation: bool,
-    /// Of an image encoder: the largest width and height that it writes.
+    /// Of an encoder of pictures, still or moving: the largest width and height that it writes.
     pub max_size: Option<(u32, u32)>,
 }
 
@@ -135,64 +136,95 @@ pub(crate) fn dimensions(size: (u32, u32)) -> Dimensions {
     }
 }
 
-/// Implements the `meta` interface for a glue type.
+/// A codec as the contract's `describe` tells it.
+pub(crate) fn capability(kind: meta::Kind, codec: Codec) -> meta::Capability {
+    let mut features = Vec::new();
+    if codec.alpha {
+        features.push("alpha".to_owned());
+    }
+    if codec.animation {
+        features.push("animation".to_owned());
+    }
+    meta::Capability {
+        kind,
+        codec_id: codec.id.to_owned(),
+        media_types: strings(codec.media_types),
+        extensions: strings(codec.extensions),
+        magics: codec
+            .magics
+            .iter()
+            .map(|magic| meta::Magic {
+                offset: magic.offset,
+                bytes: magic.octets.to_vec(),
+                mask: None,
+            })
+            .collect(),
+        options: codec
+            .options
+            .into_iter()
+            .map(|spec| meta::OptionSpec {
+                key: spec.key.to_owned(),
+                doc: spec.doc.to_owned(),
+                default_value: spec.default,
+                min: spec.min,
+                max: spec.max,
+                choices: strings(spec.choices),
+            })
+            .collect(),
+        features,
+        max_size: codec.max_size.map(dimensions),
+    }
+}
+
+/// A plugin as the contract's `describe` tells it: named by the first of its codecs.
+pub(crate) fn info<const N: usize>(codecs: [(meta::Kind, About); N]) -> meta::PluginInfo {
+    let first = &codecs[0].1;
+    let (name, version) = (first.name.to_owned(), first.version.to_owned());
+    let (license, homepage) = (first.license.to_owned(), first.homepage.to_owned());
+    meta::PluginInfo {
+        name,
+        version,
+        license,
+        homepage,
+        capabilities: codecs
+            .into_iter()
+            .map(|(kind, about)| capability(kind, about.codec))
+            .collect(),
+    }
+}
+
+/// Implements the `meta` interface for a glue type of one codec or of two.
 macro_rules! implement_meta {
-    ($glue:ident, $trait:ident, $kind:ident) => {
+    ($glue:ident, $($trait:ident = $kind:ident),+) => {
         const _: () = {
             use crate::bindings::base::exports::remold::codec::meta;
-            impl<T: $trait> meta::Guest for $glue<T> {
-                fn describe() -> meta::PluginInfo {
-                    let about = T::about();
-                    let codec = about.codec;
-                    let mut features = Vec::new();
-                    if codec.alpha {
-                        features.push("alpha".to_owned());
-                    }
-                    if codec.animation {
-                        features.push("animation".to_owned());
-                    }
-                    meta::PluginInfo {
-                        name: about.name.to_owned(),
-                        version: about.version.to_owned(),
-                        license: about.license.to_owned(),
-                        homepage: about.homepage.to_owned(),
-                        capabilities: vec![meta::Capability {
-                            kind: meta::Kind::$kind,
-                            codec_id: codec.id.to_owned(),
-                            media_types: crate::about::strings(codec.media_types),
-                            extensions: crate::about::strings(codec.extensions),
-                            magics: codec
-                                .magics
-                                .iter()
-                                .map(|magic| meta::Magic {
-                                    offset: magic.offset,
-                                    bytes: magic.octets.to_vec(),
-                                    mask: None,
-                                })
-                                .collect(),
-                            options: codec
-                                .options
-                                .into_iter()
-                                .map(|spec| meta::OptionSpec {
-                                    key: spec.key.to_owned(),
-                                    doc: spec.doc.to_owned(),
-                                    default_value: spec.default,
-                                    min: spec.min,
-                                    max: spec.max,
-                                    choices: crate::about::strings(spec.choices),
-                                })
-                                .collect(),
-                            features,
-                            max_size: codec.max_size.map(crate::about::dimensions),
-                        }],
-                    }
-                }
-
-                fn probe(head: Vec<u8>) -> u8 {
-                    T::probe(&head)
-                }
-            }
+            implement_meta!(@impl $glue, meta, $($trait = $kind),+);
         };
+    };
+    (@impl $glue:ident, $meta:ident, $trait:ident = $kind:ident) => {
+        impl<T: $trait> $meta::Guest for $glue<T> {
+            fn describe() -> $meta::PluginInfo {
+                crate::about::info([($meta::Kind::$kind, T::about())])
+            }
+
+            fn probe(head: Vec<u8>) -> u8 {
+                T::probe(&head)
+            }
+        }
+    };
+    (@impl $glue:ident, $meta:ident, $one:ident = $first:ident, $two:ident = $second:ident) => {
+        impl<T: $one, U: $two> $meta::Guest for $glue<T, U> {
+            fn describe() -> $meta::PluginInfo {
+                crate::about::info([
+                    ($meta::Kind::$first, T::about()),
+                    ($meta::Kind::$second, U::about()),
+                ])
+            }
+
+            fn probe(head: Vec<u8>) -> u8 {
+                T::probe(&head)
+            }
+        }
     };
 }
 pub(crate) use implement_meta;

@@ -114,19 +114,46 @@ macro_rules! audio_encoder {
     };
 }
 
+/// Makes a plugin of an [`AudioDecoder`] and an [`AudioEncoder`]; the decoder's `about` names it.
+#[macro_export]
+macro_rules! audio_codec {
+    ($decoder:ty, $encoder:ty) => {
+        type RemoldPlugin = $crate::glue::CodeSound<$decoder, $encoder>;
+        $crate::bindings::base::export!(RemoldPlugin with_types_in $crate::bindings::base);
+        $crate::bindings::audio_decoder::export!(
+            RemoldPlugin with_types_in $crate::bindings::audio_decoder
+        );
+        $crate::bindings::audio_encoder::export!(
+            RemoldPlugin with_types_in $crate::bindings::audio_encoder
+        );
+    };
+}
+
 /// What the macro exports of an [`AudioDecoder`].
 pub struct DecodeSound<T>(PhantomData<T>);
 
 /// What the macro exports of an [`AudioEncoder`].
 pub struct EncodeSound<T>(PhantomData<T>);
 
-implement_meta!(DecodeSound, AudioDecoder, AudioDecoder);
-implement_meta!(EncodeSound, AudioEncoder, AudioEncoder);
+/// What the macro exports of an [`AudioDecoder`] and an [`AudioEncoder`].
+pub struct CodeSound<T, U>(PhantomData<(T, U)>);
+
+implement_meta!(DecodeSound, AudioDecoder = AudioDecoder);
+implement_meta!(EncodeSound, AudioEncoder = AudioEncoder);
+implement_meta!(
+    CodeSound,
+    AudioDecoder = AudioDecoder,
+    AudioEncoder = AudioEncoder
+);
 
 /// A track being read.
 pub struct Reading<T>(RefCell<T>);
 
 impl<T: AudioDecoder> decode::Guest for DecodeSound<T> {
+    type Decoder = Reading<T>;
+}
+
+impl<T: AudioDecoder, U: 'static> decode::Guest for CodeSound<T, U> {
     type Decoder = Reading<T>;
 }
 
@@ -158,6 +185,10 @@ pub struct Writing<T>(RefCell<T>);
 
 impl<T: AudioEncoder> encode::Guest for EncodeSound<T> {
     type Encoder = Writing<T>;
+}
+
+impl<T: 'static, U: AudioEncoder> encode::Guest for CodeSound<T, U> {
+    type Encoder = Writing<U>;
 }
 
 impl<T: AudioEncoder> encode::GuestEncoder for Writing<T> {

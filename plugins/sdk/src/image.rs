@@ -122,8 +122,8 @@ pub struct DecodePicture<T>(PhantomData<T>);
 /// What the macro exports of an [`ImageEncoder`].
 pub struct EncodePicture<T>(PhantomData<T>);
 
-implement_meta!(DecodePicture, ImageDecoder, ImageDecoder);
-implement_meta!(EncodePicture, ImageEncoder, ImageEncoder);
+implement_meta!(DecodePicture, ImageDecoder = ImageDecoder);
+implement_meta!(EncodePicture, ImageEncoder = ImageEncoder);
 
 /// A picture being read.
 pub struct Reading<T>(RefCell<T>);

@@ -19,6 +19,10 @@
 //! gives a component that imports nothing but the log: no file, no network, no clock.
 //! `remold plugin new` writes a folder in which all of that is set.
 //!
+//! With the feature `c` the crate has what a C library asks of its surroundings (memory, a clock that
+//! stands in for one, output that goes nowhere), so that a codec in C links to a plugin that imports
+//! nothing either.
+//!
 //! A plugin may panic and may run for ever: the host ends it, and the job goes on without. It is
 //! better to return an [`Error`], because then the host knows whose fault it was.
 
@@ -26,21 +30,26 @@ mod about;
 mod audio;
 #[doc(hidden)]
 pub mod bindings;
+#[cfg(feature = "c")]
+mod c;
 mod image;
 mod options;
+mod video;
 
 pub use about::{About, Codec, Magic, OptionSpec};
 pub use audio::{AudioDecoder, AudioEncoder, Coded, Track};
 pub use image::{Frame, ImageDecoder, ImageEncoder, ImageInfo, ImageInput};
 pub use options::Options;
+pub use video::{VideoDecoder, VideoEncoder, VideoPicture, VideoTrack};
 
 pub use bindings::words::remold::codec::types::{AudioFormat, Dimensions, Error, Limits, Packet};
 
 /// Not for authors: what the macros name.
 #[doc(hidden)]
 pub mod glue {
-    pub use crate::audio::{DecodeSound, EncodeSound};
+    pub use crate::audio::{CodeSound, DecodeSound, EncodeSound};
     pub use crate::image::{DecodePicture, EncodePicture};
+    pub use crate::video::{CodeVideo, DecodeVideo, EncodeVideo};
 }
 
 /// Lines for whoever runs the host. It keeps the first few of a job.

@@ -2,10 +2,14 @@
 
 mod file;
 mod plan;
+#[cfg(feature = "postgres")]
+mod shared;
 mod signals;
 mod sum;
 mod view;
 mod watch;
+#[cfg(feature = "postgres")]
+mod worker;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -19,6 +23,8 @@ use crate::dimensions::Dimensions;
 use plan::Planned;
 use signals::Signals;
 use view::View;
+#[cfg(feature = "postgres")]
+pub(super) use worker::{WorkerArgs, worker};
 
 /// Examples shown under the help of `batch`.
 const EXAMPLES: &str = "Examples:
@@ -44,8 +50,12 @@ is invalid, 130 interrupted.";
 
 /// Fit many messages and media to one or many devices
 #[derive(Debug, clap::Args)]
-#[command(after_help = EXAMPLES)]
+#[command(after_help = EXAMPLES, args_conflicts_with_subcommands = true)]
 pub(super) struct BatchArgs {
+    /// Jobs that workers share
+    #[cfg(feature = "postgres")]
+    #[command(subcommand)]
+    shared: Option<shared::Shared>,
     /// Files, folders with all that is below them, patterns such as 'in/**/*.jpg'; `-` reads a list
     /// of files from stdin, one a line or ended by zeros
     #[arg(value_name = "INPUT")]
@@ -197,6 +207,10 @@ enum Progress {
 
 /// Runs `remold batch`.
 pub(super) fn batch(args: &BatchArgs) -> Result<Exit, CliError> {
+    #[cfg(feature = "postgres")]
+    if let Some(shared) = &args.shared {
+        return shared::run(shared);
+    }
     if let Some(nice) = args.bounds.nice {
         plan::be_nice(nice)?;
     }
@@ -233,6 +247,7 @@ fn once(planned: &Planned, view: &View) -> Result<Exit, CliError> {
         journal_path: &planned.report,
         past: past.as_ref(),
         retry_failed: planned.retry_failed,
+        share: None,
     };
     let ending = carry_out(&run, view)?;
     let exit = exit(&ending, view);

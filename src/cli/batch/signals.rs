@@ -5,8 +5,17 @@ use std::sync::Arc;
 use tokio::runtime::{Builder, Runtime};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
-use super::view::View;
 use crate::cli::{CliError, Exit};
+
+/// Who hears of signals.
+pub(super) trait Heard: Send + Sync + 'static {
+    /// SIGINT came.
+    fn interrupted(&self);
+    /// SIGTERM came.
+    fn terminated(&self);
+    /// SIGUSR1 came.
+    fn tell_status(&self);
+}
 
 /// Signals, caught from the moment this is made.
 pub(super) struct Signals {
@@ -39,9 +48,9 @@ impl Signals {
         })
     }
 
-    /// Hands what comes to the view, on a thread that ends with the process.
-    pub(super) fn hand_to(self, view: &Arc<View>) {
-        let view = view.clone();
+    /// Hands on what comes, on a thread that ends with the process.
+    pub(super) fn hand_to(self, heard: &Arc<impl Heard>) {
+        let heard = heard.clone();
         std::thread::spawn(move || {
             let Self {
                 runtime,
@@ -52,9 +61,9 @@ impl Signals {
             runtime.block_on(async {
                 loop {
                     tokio::select! {
-                        _ = interrupt.recv() => view.interrupted(),
-                        _ = terminate.recv() => view.terminated(),
-                        _ = status.recv() => view.tell_status(),
+                        _ = interrupt.recv() => heard.interrupted(),
+                        _ = terminate.recv() => heard.terminated(),
+                        _ = status.recv() => heard.tell_status(),
                     }
                 }
             });

@@ -9,6 +9,7 @@ use indicatif::{ProgressBar, ProgressStyle};
 use serde_json::json;
 
 use super::plan::Planned;
+use super::signals::Heard;
 use super::{BatchArgs, Progress, sum};
 use crate::batch::{Control, Event, Line, Tally};
 use crate::cli::{CliError, Exit, explain, io};
@@ -185,8 +186,18 @@ impl View {
         }
     }
 
-    /// SIGINT came: first what is under way ends, then it is stopped, then the process ends.
-    pub(super) fn interrupted(&self) {
+    /// Whether a signal was to end the job.
+    pub(super) fn is_interrupted(&self) -> bool {
+        self.signals.load(Ordering::SeqCst) > 0
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Heard for View {
+    fn interrupted(&self) {
         match self.signals.fetch_add(1, Ordering::SeqCst) {
             0 => {
                 if !self.watching {
@@ -202,25 +213,14 @@ impl View {
         }
     }
 
-    /// SIGTERM came.
-    pub(super) fn terminated(&self) {
+    fn terminated(&self) {
         self.signals.fetch_add(2, Ordering::SeqCst);
         self.control.stop();
     }
 
-    /// Whether a signal was to end the job.
-    pub(super) fn is_interrupted(&self) -> bool {
-        self.signals.load(Ordering::SeqCst) > 0
-    }
-
-    /// SIGUSR1 came.
-    pub(super) fn tell_status(&self) {
+    fn tell_status(&self) {
         let line = sum::status(&self.lock().tally);
         self.complain(&line);
-    }
-
-    fn lock(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

@@ -76,6 +76,7 @@ fn pass(
         journal_path: &planned.report,
         past: Some(past),
         retry_failed: planned.retry_failed,
+        share: None,
     };
     let lines = Mutex::new(Vec::new());
     let ending = run

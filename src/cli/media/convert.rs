@@ -6,6 +6,7 @@ use bytes::Bytes;
 use serde_json::{Value, json};
 
 use super::convert_clip;
+use super::input::Input;
 use crate::cli::codecs::CodecArgs;
 use crate::cli::{CliError, Exit, io, progress};
 use crate::dimensions::Dimensions;
@@ -96,11 +97,12 @@ pub(super) fn run(args: &Args) -> Result<Exit, CliError> {
 }
 
 fn run_with(args: &Args, limits: &Limits) -> Result<Exit, CliError> {
-    let data = io::read_input(&args.input, limits.media_bytes)?;
+    let pictures = wanted(args).is_ok_and(|format| format.kind() == MediaKind::Image);
+    let input = Input::open(&args.input, !pictures, limits)?;
     let name = io::shown(&args.input);
     let registry = args.codecs.registry()?;
     let format = wanted(args)?;
-    let info = registry.probe(&data, limits).map_err(|error| {
+    let info = registry.probe(input.data(), limits).map_err(|error| {
         let message = format!("{}: {}", error.format.name(), error.what);
         CliError::new(Exit::Undecodable, message)
             .in_file(name.clone())
@@ -108,11 +110,11 @@ fn run_with(args: &Args, limits: &Limits) -> Result<Exit, CliError> {
     })?;
     convertible(&info, format, &registry).map_err(|error| error.in_file(name.clone()))?;
     options_apply(args, format)?;
-    let bar = progress::for_octets(data.len());
+    let bar = progress::for_octets(usize::try_from(input.size()).unwrap_or(usize::MAX));
     let outcome = if format.kind() == MediaKind::Image {
-        picture(args, &data, &info, format, &registry, limits)
+        picture(args, input.data(), &info, format, &registry, limits)
     } else {
-        convert_clip::run(args, &data, &info, format, &registry, limits)
+        convert_clip::run(args, &input, &info, format, &registry, limits)
     };
     bar.finish_and_clear();
     let outcome = outcome.map_err(|error| error.in_file(name.clone()))?;

@@ -1,9 +1,9 @@
 //! The part of `remold media convert` that makes sounds and clips.
 
-use bytes::Bytes;
 use serde_json::{Value, json};
 
 use super::convert::{Args, Outcome, blame};
+use super::input::Input;
 use crate::cli::{CliError, Exit, io};
 use crate::dimensions::Dimensions;
 use crate::limits::Limits;
@@ -17,22 +17,28 @@ const CIF: Dimensions = Dimensions::new(352, 288);
 
 pub(super) fn run(
     args: &Args,
-    data: &Bytes,
+    input: &Input,
     info: &MediaInfo,
     format: Format,
     registry: &Registry,
     limits: &Limits,
 ) -> Result<Outcome, CliError> {
     let target = target(args, info, format)?;
-    if will_do(data, info, &target) {
+    let size = input.size();
+    if will_do(size, info, &target) {
         return Ok(Outcome {
-            bytes: data.clone(),
-            report: report(args, data, info, None),
+            bytes: input.whole(&args.input, limits)?,
+            report: report(args, size, info, None),
             warnings: Vec::new(),
         });
     }
-    let made = clip::convert(data, &target, registry, limits, &Cancel::new())
-        .map_err(|error| blame(&error))?;
+    let cancel = Cancel::new();
+    let made = match input.movie() {
+        Some(movie) => clip::convert_movie(movie, &target, registry, limits, &cancel),
+        None => clip::convert(input.data(), &target, registry, limits, &cancel),
+    };
+    input.check(&args.input)?;
+    let made = made.map_err(|error| blame(&error))?;
     let mut warnings = made.warnings.clone();
     if let Some(from) = made.cut_from_us {
         warnings.push(format!(
@@ -42,7 +48,7 @@ pub(super) fn run(
         ));
     }
     Ok(Outcome {
-        report: report(args, data, info, Some(&made)),
+        report: report(args, size, info, Some(&made)),
         bytes: made.bytes,
         warnings,
     })
@@ -162,8 +168,7 @@ fn audio_codec(name: &str) -> Option<Codec> {
 }
 
 /// Whether the file meets the target as it is.
-fn will_do(data: &Bytes, info: &MediaInfo, target: &ClipTarget) -> bool {
-    let size = u64::try_from(data.len()).unwrap_or(u64::MAX);
+fn will_do(size: u64, info: &MediaInfo, target: &ClipTarget) -> bool {
     let pictures = match (&info.video, &target.video) {
         (Some(track), Some(wanted)) => {
             let mut track = track.clone();
@@ -182,7 +187,7 @@ fn will_do(data: &Bytes, info: &MediaInfo, target: &ClipTarget) -> bool {
         && target.max_bytes.is_none_or(|most| size <= most)
 }
 
-fn report(args: &Args, data: &Bytes, info: &MediaInfo, made: Option<&Clip>) -> Value {
+fn report(args: &Args, size_in: u64, info: &MediaInfo, made: Option<&Clip>) -> Value {
     let out = made.map_or(info, |made| &made.info);
     let shown = |info: &MediaInfo| {
         let track = info.video.as_ref();
@@ -196,8 +201,8 @@ fn report(args: &Args, data: &Bytes, info: &MediaInfo, made: Option<&Clip>) -> V
         "action": if made.is_some() { "transcode" } else { "keep" },
         "type_in": mime::media_type(info),
         "type_out": mime::media_type(out),
-        "bytes_in": data.len(),
-        "bytes_out": made.map_or(data.len(), |made| made.bytes.len()),
+        "bytes_in": size_in,
+        "bytes_out": made.map_or(size_in, |made| u64::try_from(made.bytes.len()).unwrap_or(u64::MAX)),
         "codec": out.codec.map(Codec::name),
         "audio_codec": sound.map(|track| track.codec.name()),
         "width": size.map(|size| size.width),

@@ -2,6 +2,7 @@
 
 mod convert;
 mod convert_clip;
+mod input;
 mod probe;
 
 use clap::Subcommand;

@@ -5,29 +5,35 @@ use std::path::PathBuf;
 
 use serde_json::{Value, json};
 
+use crate::cli::codecs::CodecArgs;
 use crate::cli::{CliError, Exit, io};
 use crate::limits::Limits;
-use crate::media::{MediaInfo, mime, probe};
+use crate::media::{MediaInfo, mime};
 
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Examples:
   remold media probe holiday.jpg
   remold media probe clip.3gp --json
-  curl -s https://example.com/a.amr | remold media probe -")]
+  curl -s https://example.com/a.amr | remold media probe -
+  remold media probe photo.qoi --plugins plugins")]
 pub(super) struct Args {
     /// The file to look at; - is stdin
     file: PathBuf,
     /// Print one JSON object
     #[arg(long)]
     json: bool,
+    #[command(flatten)]
+    codecs: CodecArgs,
 }
 
 pub(super) fn run(args: Args) -> Result<Exit, CliError> {
     let limits = Limits::default();
     let data =
         io::read_input(&args.file, limits.media_bytes).map_err(|error| error.as_json(args.json))?;
-    let info = probe(&data, &limits).map_err(|error| {
+    let registry = args.codecs.registry();
+    let registry = registry.map_err(|error| error.as_json(args.json))?;
+    let info = registry.probe(&data, &limits).map_err(|error| {
         CliError::new(
             Exit::Undecodable,
             format!("{}: {}", error.format.name(), error.what),

@@ -31,6 +31,12 @@ enum NewKind {
     ImageEncoder,
     /// Reads sound
     AudioDecoder,
+    /// Writes sound
+    AudioEncoder,
+    /// Reads moving pictures
+    VideoDecoder,
+    /// Writes moving pictures
+    VideoEncoder,
 }
 
 impl NewKind {
@@ -39,6 +45,9 @@ impl NewKind {
             Self::ImageDecoder => include_str!("../../../plugins/template/image-decoder.rs"),
             Self::ImageEncoder => include_str!("../../../plugins/template/image-encoder.rs"),
             Self::AudioDecoder => include_str!("../../../plugins/template/audio-decoder.rs"),
+            Self::AudioEncoder => include_str!("../../../plugins/template/audio-encoder.rs"),
+            Self::VideoDecoder => include_str!("../../../plugins/template/video-decoder.rs"),
+            Self::VideoEncoder => include_str!("../../../plugins/template/video-encoder.rs"),
         }
     }
 }
@@ -50,14 +59,16 @@ macro_rules! files {
 }
 
 /// What every plugin is built with: the kit, and the contract.
-const KIT: [(&str, &str); 14] = files![
+const KIT: [(&str, &str); 16] = files![
     "sdk/Cargo.toml",
     "sdk/src/about.rs",
     "sdk/src/audio.rs",
     "sdk/src/bindings.rs",
+    "sdk/src/c.rs",
     "sdk/src/image.rs",
     "sdk/src/lib.rs",
     "sdk/src/options.rs",
+    "sdk/src/video.rs",
     "wit/remold-codec-0.1.0/audio.wit",
     "wit/remold-codec-0.1.0/host.wit",
     "wit/remold-codec-0.1.0/image.wit",
@@ -148,6 +159,9 @@ mod tests {
             ("one-a", NewKind::ImageDecoder),
             ("one-b", NewKind::ImageEncoder),
             ("one-c", NewKind::AudioDecoder),
+            ("one-d", NewKind::AudioEncoder),
+            ("one-e", NewKind::VideoDecoder),
+            ("one-f", NewKind::VideoEncoder),
         ] {
             let args = args(name, kind);
             let root = args.folder.join(name);

@@ -8,6 +8,7 @@ use codec_core::codecs::amr::nb::enc::encoder as narrow;
 use codec_core::codecs::amr::wb::enc::encoder as wide;
 use codec_core::types::{CodecConfig, CodedFrame, FrameKind as Kind, VariableRateCodec};
 
+use super::blend::Blend;
 use super::stage::{DecodePacket, Decoding, EncodeFrame, Encoding, malformed};
 use crate::limits::Limits;
 use crate::media::cancel::Cancel;
@@ -45,10 +46,12 @@ pub(super) const fn rates(band: Band) -> &'static [u64] {
     }
 }
 
-/// The highest mode that needs no more than `bit_rate`; the lowest where none does.
-pub(super) fn mode(band: Band, bit_rate: u64) -> u8 {
-    let fitting = rates(band).iter().filter(|rate| **rate <= bit_rate).count();
-    u8::try_from(fitting.saturating_sub(1)).unwrap_or(0)
+/// The modes that occur at a bit rate, one bit for each, as `damr` counts them.
+pub(super) fn mode_set(band: Band, bit_rate: u64) -> u16 {
+    Blend::new(rates(band), bit_rate)
+        .places()
+        .filter_map(|mode| u32::try_from(mode).ok())
+        .fold(0, |set, mode| set | 1_u16.checked_shl(mode).unwrap_or(0))
 }
 
 /// Reads AMR and AMR-WB.
@@ -154,7 +157,9 @@ impl DecodePacket for Speech {
     }
 }
 
-/// Writes one of the two bands, in one mode throughout and without pauses in transmission.
+/// Writes one of the two bands without pauses in transmission: in one mode throughout, or, at a rate
+/// between two modes, in both by turns. Each frame of a file names its own mode (RFC 4867 section
+/// 5.3); that it may change in every other frame alone is a rule of GSM's calls.
 pub(super) struct Encoder(pub(super) Band);
 
 impl AudioEncoder for Encoder {
@@ -194,14 +199,13 @@ impl AudioEncoder for Encoder {
     ) -> Result<Box<dyn Stage<PcmBlock, Packet>>, MediaError> {
         let format = self.describe(track, target)?;
         let highest = rates(self.0).last().copied().unwrap_or(0);
-        let mode = mode(self.0, target.bit_rate.unwrap_or(highest));
-        let none = || MediaError::unsupported("no such mode of AMR");
+        let blend = Blend::new(rates(self.0), target.bit_rate.unwrap_or(highest));
         let (rate, channels, frame) = (track.sample_rate, 1, format.packet_samples);
         Ok(match self.0 {
             Band::Narrow => Box::new(Encoding::new(
                 Narrow {
                     encoder: Box::default(),
-                    rate: narrow::Rate::from_index(mode).ok_or_else(none)?,
+                    blend,
                 },
                 rate,
                 channels,
@@ -210,7 +214,7 @@ impl AudioEncoder for Encoder {
             Band::Wide => Box::new(Encoding::new(
                 Wide {
                     encoder: Box::default(),
-                    rate: wide::Rate::from_index(mode).ok_or_else(none)?,
+                    blend,
                 },
                 rate,
                 channels,
@@ -222,30 +226,43 @@ impl AudioEncoder for Encoder {
 
 struct Narrow {
     encoder: Box<narrow::NbEncoder>,
-    rate: narrow::Rate,
+    blend: Blend,
 }
 
 impl EncodeFrame for Narrow {
     fn encode(&mut self, frame: &[i16]) -> Result<Vec<Vec<u8>>, MediaError> {
         let frame = frame.first_chunk().ok_or_else(cut)?;
-        let mut packet = vec![self.rate.toc_byte()];
-        packet.extend(self.encoder.encode_frame(frame, self.rate));
+        let mode = mode(&mut self.blend);
+        let rate = mode.and_then(narrow::Rate::from_index).ok_or_else(none)?;
+        let mut packet = vec![rate.toc_byte()];
+        packet.extend(self.encoder.encode_frame(frame, rate));
         Ok(vec![packet])
     }
 }
 
 struct Wide {
     encoder: Box<wide::WbEncoder>,
-    rate: wide::Rate,
+    blend: Blend,
 }
 
 impl EncodeFrame for Wide {
     fn encode(&mut self, frame: &[i16]) -> Result<Vec<Vec<u8>>, MediaError> {
         let frame = frame.first_chunk().ok_or_else(cut)?;
-        let mut packet = vec![self.rate.toc_byte()];
-        packet.extend(self.encoder.encode_frame(frame, self.rate));
+        let mode = mode(&mut self.blend);
+        let rate = mode.and_then(wide::Rate::from_index).ok_or_else(none)?;
+        let mut packet = vec![rate.toc_byte()];
+        packet.extend(self.encoder.encode_frame(frame, rate));
         Ok(vec![packet])
     }
+}
+
+/// The mode of the next frame.
+fn mode(blend: &mut Blend) -> Option<u8> {
+    u8::try_from(blend.next()).ok()
+}
+
+fn none() -> MediaError {
+    MediaError::unsupported("no such mode of AMR")
 }
 
 fn cut() -> MediaError {
@@ -308,6 +325,28 @@ mod tests {
                 assert_eq!(heard, usize::try_from(band.sample_rate()).unwrap());
             }
         }
+    }
+
+    #[test]
+    fn frames_of_two_modes_take_turns_and_are_told() {
+        let encoder = Encoder(Band::Narrow);
+        let target = RateTarget {
+            bit_rate: Some(11_200),
+            ..RateTarget::default()
+        };
+        let track = track(Codec::AmrNb);
+        let mut stage = encoder.open(&track, &target, &Cancel::new()).unwrap();
+        stage.push(tone(8_000)).unwrap();
+        stage.finish().unwrap();
+        let mut sizes = Vec::new();
+        while let Some(packet) = stage.pull().unwrap() {
+            sizes.push(packet.data.len());
+        }
+        assert_eq!(sizes.len(), 50);
+        assert!(sizes.chunks(2).all(|pair| pair == [27, 32]), "{sizes:?}");
+        assert_eq!(mode_set(Band::Narrow, 11_200), 0b1100_0000);
+        assert_eq!(mode_set(Band::Narrow, 12_200), 0b1000_0000);
+        assert_eq!(mode_set(Band::Wide, 0), 1);
     }
 
     #[test]

@@ -1,6 +1,8 @@
 //! Rates, channels and bits for a track and a number of octets: computed, not searched.
 
 use super::amr::{self, NARROW_RATES, WIDE_RATES};
+use super::blend::{self, Step};
+use super::mp3;
 use super::{AudioSettings, AudioTarget};
 use crate::media::container::TrackInfo;
 use crate::media::info::Codec;
@@ -52,12 +54,37 @@ pub(super) const fn mp3_rates(sample_rate: u32) -> &'static [u64] {
 ///
 /// Fewer samples per second and fewer channels are chosen where the octets are too few for what
 /// the source has: a codec that is starved sounds worse than a narrower band.
+///
+/// All frames of AMR and of layer III get one size, which containers with a table of sizes need
+/// not write down for each.
 #[must_use]
 pub fn choose(
     source: &TrackInfo,
     target: &AudioTarget,
     duration_us: u64,
     max_bytes: Option<u64>,
+) -> Option<AudioSettings> {
+    pick(source, target, duration_us, max_bytes, false)
+}
+
+/// As [`choose`], for files that are frames and nothing else: those of AMR and of layer III may be
+/// of two neighbouring modes or rates, so that they take just what there is.
+#[must_use]
+pub fn choose_mixed(
+    source: &TrackInfo,
+    target: &AudioTarget,
+    duration_us: u64,
+    max_bytes: Option<u64>,
+) -> Option<AudioSettings> {
+    pick(source, target, duration_us, max_bytes, true)
+}
+
+fn pick(
+    source: &TrackInfo,
+    target: &AudioTarget,
+    duration_us: u64,
+    max_bytes: Option<u64>,
+    mixed: bool,
 ) -> Option<AudioSettings> {
     let channels = source
         .channels
@@ -85,7 +112,8 @@ pub fn choose(
             } else {
                 decent(target.codec, rate, channels)
             };
-            if let Some(bit_rate) = bit_rate(&settings, target.max_bit_rate, duration_us, floor) {
+            let most = target.max_bit_rate;
+            if let Some(bit_rate) = bit_rate(&settings, most, duration_us, floor, mixed) {
                 return Some(AudioSettings {
                     bit_rate,
                     ..settings
@@ -103,16 +131,12 @@ pub fn choose(
 pub fn packet_bytes(settings: &AudioSettings, duration_us: u64) -> u64 {
     let frames = frames(settings, duration_us);
     match settings.codec {
-        Codec::AmrNb | Codec::AmrWb => frames.saturating_mul(amr_frame(settings)),
+        Codec::AmrNb | Codec::AmrWb | Codec::Mp3 => {
+            blend::octets(&steps(settings), frames, settings.bit_rate)
+        }
         Codec::Pcm => frames
             .saturating_mul(2)
             .saturating_mul(u64::from(settings.channels)),
-        // A frame of layer III is padded to whole octets now and then.
-        Codec::Mp3 => frames
-            .saturating_mul(settings.bit_rate)
-            .saturating_mul(u64::from(frame_samples(settings)))
-            .div_ceil(u64::from(settings.sample_rate).saturating_mul(8).max(1))
-            .saturating_add(1),
         Codec::Opus => frames.saturating_mul(settings.bit_rate / 400),
         _ => {
             let samples = frames.saturating_mul(u64::from(frame_samples(settings)));
@@ -201,6 +225,7 @@ fn bit_rate(
     most: Option<u64>,
     duration_us: u64,
     floor: u64,
+    mixed: bool,
 ) -> Option<u64> {
     let wanted = most.unwrap_or(u64::MAX).min(usual(
         settings.codec,
@@ -210,15 +235,8 @@ fn bit_rate(
     let frames = frames(settings, duration_us).max(1);
     let octets = settings.max_bytes.map(|bytes| bytes / frames);
     let rate = match settings.codec {
-        Codec::AmrNb | Codec::AmrWb => {
-            let band = amr::band(settings.codec)?;
-            let fits = |mode: u8| {
-                let needed = band.frame_bytes(mode).and_then(|n| u64::try_from(n).ok());
-                octets.is_none_or(|octets| needed.is_some_and(|needed| needed <= octets))
-            };
-            let modes = (0_u8..).zip(amr::rates(band));
-            let fitting = modes.filter(|(mode, rate)| **rate <= wanted && fits(*mode));
-            fitting.map(|(_, rate)| *rate).last()?
+        Codec::AmrNb | Codec::AmrWb | Codec::Mp3 => {
+            blend::highest(&steps(settings), frames, settings.max_bytes, wanted, mixed)?
         }
         Codec::Pcm => {
             let rate = usual(settings.codec, settings.sample_rate, settings.channels);
@@ -227,20 +245,6 @@ fn bit_rate(
                 return None;
             }
             rate
-        }
-        Codec::Mp3 => {
-            let fits = |rate: u64| {
-                let settings = AudioSettings {
-                    bit_rate: rate,
-                    ..settings.clone()
-                };
-                let needed = packet_bytes(&settings, duration_us);
-                settings.max_bytes.is_none_or(|bytes| needed <= bytes)
-            };
-            let rates = mp3_rates(settings.sample_rate).iter();
-            rates
-                .copied()
-                .rfind(|rate| *rate <= wanted && fits(*rate))?
         }
         // Packets of 20 ms, all of one size.
         Codec::Opus => {
@@ -261,11 +265,34 @@ fn bit_rate(
     (rate >= floor).then_some(rate)
 }
 
-fn amr_frame(settings: &AudioSettings) -> u64 {
-    amr::band(settings.codec)
-        .and_then(|band| band.frame_bytes(amr::mode(band, settings.bit_rate)))
-        .and_then(|octets| u64::try_from(octets).ok())
-        .unwrap_or(0)
+/// The modes of AMR or the rates of layer III, with the octets of a frame of each; none of other
+/// codecs.
+fn steps(settings: &AudioSettings) -> Vec<Step> {
+    if let Some(band) = amr::band(settings.codec) {
+        let octets = |mode| band.frame_bytes(mode).and_then(|n| u64::try_from(n).ok());
+        let modes = (0_u8..).zip(amr::rates(band));
+        return modes
+            .map(|(mode, rate)| Step {
+                rate: *rate,
+                octets: octets(mode).unwrap_or(u64::MAX),
+            })
+            .collect();
+    }
+    if settings.codec != Codec::Mp3 {
+        return Vec::new();
+    }
+    // Frames are not padded, so the octets are whole, and the rate a little below its name.
+    let octets = |rate: u64| {
+        let bits = u64::from(frame_samples(settings)).saturating_mul(rate);
+        bits / u64::from(settings.sample_rate.max(1)) / 8
+    };
+    mp3_rates(settings.sample_rate)
+        .iter()
+        .map(|rate| Step {
+            rate: *rate,
+            octets: octets(*rate),
+        })
+        .collect()
 }
 
 /// Samples per channel of a packet.
@@ -291,7 +318,8 @@ fn frames(settings: &AudioSettings, duration_us: u64) -> u64 {
         Codec::Opus => samples
             .saturating_add(u64::from(settings.sample_rate / 100))
             .div_ceil(frame),
-        Codec::Mp3 => samples.saturating_add(1_105).div_ceil(frame),
+        // One or two more, until the delay of encoder and decoder is over.
+        Codec::Mp3 => whole.saturating_add(u64::from(mp3::PRIMING).div_ceil(frame)),
         _ => whole,
     }
 }
@@ -342,6 +370,29 @@ mod tests {
         };
         let settings = choose(&source, &capped, 1, None).unwrap();
         assert_eq!(settings.bit_rate, 5_900);
+    }
+
+    #[test]
+    fn a_mixture_takes_what_there_is() {
+        for (codec, rate) in [
+            (Codec::AmrNb, 8_000),
+            (Codec::AmrWb, 16_000),
+            (Codec::Mp3, 24_000),
+        ] {
+            let (source, target) = (source(rate, 1), target(codec));
+            let roomy = choose_mixed(&source, &target, 20_000_000, None).unwrap();
+            assert_eq!(
+                choose(&source, &target, 20_000_000, None),
+                Some(roomy.clone())
+            );
+            for bytes in (30_000..60_000).step_by(777) {
+                let chosen = choose_mixed(&source, &target, 20_000_000, Some(bytes)).unwrap();
+                let taken = packet_bytes(&chosen, 20_000_000);
+                assert!(taken <= bytes, "{codec:?} {bytes}: {taken}");
+                let full = chosen.bit_rate == roomy.bit_rate;
+                assert!(full || taken + 150 >= bytes, "{codec:?} {bytes}: {taken}");
+            }
+        }
     }
 
     #[test]

@@ -21,7 +21,7 @@ use super::aac;
 /// # Errors
 ///
 /// [`MediaError::Unsupported`] where the track is not sound, or its codec has no name.
-pub(super) fn of(info: &TrackInfo) -> Result<AudioFormat, MediaError> {
+pub(crate) fn of(info: &TrackInfo) -> Result<AudioFormat, MediaError> {
     let codec = info.codec.codec();
     if info.kind != TrackKind::Audio || codec == Codec::Unknown {
         return Err(MediaError::unsupported(name(&info.codec)));
@@ -48,10 +48,11 @@ pub(super) fn name(codec: &TrackCodec) -> String {
     }
 }
 
-/// The codec of a track that was encoded in `mode`, with the configuration of its encoder.
-pub(super) fn coded(codec: Codec, config: &Bytes, mode: u8) -> Option<TrackCodec> {
+/// The codec of a track that was encoded in these modes of AMR, or with the configuration of its
+/// encoder.
+pub(super) fn coded(codec: Codec, config: &Bytes, mode_set: u16) -> Option<TrackCodec> {
     let amr = AmrConfig {
-        mode_set: 1_u16.checked_shl(u32::from(mode)).unwrap_or(0),
+        mode_set,
         ..AmrConfig::any(1)
     };
     Some(match codec {

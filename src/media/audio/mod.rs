@@ -3,6 +3,7 @@
 mod aac;
 mod adpcm;
 mod amr;
+mod blend;
 mod choose;
 mod format;
 mod level;
@@ -16,13 +17,16 @@ mod stage;
 mod symphonia;
 mod transcode;
 
+#[cfg(feature = "plugins")]
+pub(crate) use format::of as format_of;
+
 use std::sync::Arc;
 
 use super::codec::{AudioDecoder, AudioEncoder};
 use super::container::amr::Band;
 use super::info::Codec;
 
-pub use choose::{bit_rates, choose, packet_bytes};
+pub use choose::{bit_rates, choose, choose_mixed, packet_bytes};
 pub use source::Source;
 pub use transcode::transcode;
 
@@ -51,7 +55,8 @@ pub struct AudioSettings {
     pub sample_rate: u32,
     /// Channels.
     pub channels: u16,
-    /// Bits per second of the packets: the mode of AMR, the rate of the others.
+    /// Bits per second of the packets: the mode of AMR, the rate of the others. Between two modes of
+    /// AMR, or two rates of layer III, frames of both take turns.
     pub bit_rate: u64,
     /// Octets of all packets together; never exceeded.
     pub max_bytes: Option<u64>,

@@ -162,7 +162,11 @@ impl<'a> Source<'a> {
         let Err(error) = self.decode(Some(packet)) else {
             return Ok(());
         };
-        if matches!(error, MediaError::Cancelled | MediaError::Limit { .. }) {
+        // A codec that failed through its own fault is not tried again: another may be there.
+        if matches!(
+            error,
+            MediaError::Cancelled | MediaError::Limit { .. } | MediaError::CodecFailed { .. }
+        ) {
             return Err(error);
         }
         self.lost = self.lost.saturating_add(1);

@@ -17,6 +17,7 @@ use crate::media::container::{CodedTrack, Sample, Track, TrackInfo};
 use crate::media::error::MediaError;
 use crate::media::guard::caught;
 use crate::media::info::Codec;
+use crate::media::others::with_others;
 use crate::media::picture::{Packet, PcmBlock};
 use crate::media::registry::Registry;
 
@@ -51,7 +52,10 @@ pub fn transcode(
     let mut settings = settings.clone();
     let mut attempt = 1;
     loop {
-        let mut coded = code(track, &settings, registry, limits, cancel)?;
+        let (mut coded, failures) = with_others(registry, |registry| {
+            code(track, &settings, registry, limits, cancel)
+        })?;
+        coded.warnings.extend(failures);
         coded.encodes = attempt;
         let Some(most) = settings.max_bytes.filter(|most| coded.bytes() > *most) else {
             return Ok(coded);
@@ -74,6 +78,9 @@ fn corrected(settings: &AudioSettings, bytes: u64, most: u64) -> u64 {
         Codec::Mp3 => choose::mp3_rates(settings.sample_rate),
         _ => return scaled.max(1),
     };
+    if !known.contains(&settings.bit_rate) {
+        return scaled.max(1);
+    }
     let fitting = known.iter().rev().find(|rate| **rate <= scaled);
     fitting.or(known.first()).copied().unwrap_or(scaled)
 }
@@ -287,8 +294,9 @@ impl<'a> Sink<'a> {
         caught(self.encoder.name(), || stage.finish())?;
         self.take()?;
         let settings = self.settings;
-        let mode = amr::band(settings.codec).map_or(0, |band| amr::mode(band, settings.bit_rate));
-        let codec = format::coded(settings.codec, &self.format.config, mode)
+        let band = amr::band(settings.codec);
+        let modes = band.map_or(0, |band| amr::mode_set(band, settings.bit_rate));
+        let codec = format::coded(settings.codec, &self.format.config, modes)
             .ok_or_else(|| MediaError::unsupported(format!("writing {:?}", settings.codec)))?;
         // Opus is timed at 48 kHz whatever it codes.
         let timescale = match settings.codec {

@@ -11,7 +11,7 @@ use crate::media::container::isobmff::{self, Brand, NewTrack, SampleShape, Track
 use crate::media::container::ogg::{self, OpusHead};
 use crate::media::container::{
     AmrConfig, CodedTrack, H263Config, PcmEncoding, PcmFormat, Sample, TrackCodec, TrackInfo,
-    WriteError, adts, wav,
+    WriteError, adts, mp3, wav,
 };
 use crate::media::error::MediaError;
 use crate::media::info::{Codec, Format};
@@ -192,6 +192,11 @@ pub(super) fn overhead(
             pages.saturating_add(lengths).saturating_add(64)
         }
         Format::Wav => 44,
+        // A frame that describes the others, as long as the first, which is no longer than the mean.
+        Format::Mp3 => {
+            let frames = audio.samples.saturating_sub(2).max(1);
+            audio.bytes.div_ceil(frames)
+        }
         _ => 0,
     }
 }
@@ -231,7 +236,9 @@ pub(super) fn write(
         (Format::Adts, TrackCodec::Aac(config)) => {
             adts::write(config, &track.samples).map_err(refused)
         }
-        (Format::Mp3, TrackCodec::Mp3) => Ok(joined(&track.samples)),
+        // A copy has been described by whoever made it, or not, and need not be larger.
+        (Format::Mp3, TrackCodec::Mp3) if track.encodes == 0 => Ok(joined(&track.samples)),
+        (Format::Mp3, TrackCodec::Mp3) => mp3::write(&track.info, &track.samples).map_err(refused),
         (Format::Ogg, TrackCodec::Opus(head)) => {
             let head = OpusHead::parse(head).ok_or_else(wrong)?;
             let ticks =

@@ -3,7 +3,7 @@
 use bytes::Bytes;
 
 use super::file;
-use super::share::{Division, Way, divide_or_cut};
+use super::share::{Division, Way, divide_or_cut, sound};
 use super::side::{Sides, duration_us};
 use super::{Clip, ClipTarget};
 use crate::limits::Limits;
@@ -34,11 +34,22 @@ pub(super) fn convert(
 ) -> Result<Clip, MediaError> {
     cancel.check()?;
     let movie = open(data, limits)?;
+    convert_movie(&movie, target, registry, limits, cancel)
+}
+
+pub(super) fn convert_movie(
+    movie: &Movie,
+    target: &ClipTarget,
+    registry: &Registry,
+    limits: &Limits,
+    cancel: &Cancel,
+) -> Result<Clip, MediaError> {
+    cancel.check()?;
     let mut warnings: Vec<String> = movie.warnings.iter().map(ToString::to_string).collect();
-    let tracks = Tracks::choose(&movie, target, registry, &mut warnings)?;
-    let sides = Sides::of_movie(&movie, tracks.video, tracks.audio, target);
+    let tracks = Tracks::choose(movie, target, registry, &mut warnings)?;
+    let sides = Sides::of_movie(movie, tracks.video, tracks.audio, target);
     let work = Work {
-        movie: &movie,
+        movie,
         tracks,
         sides: &sides,
         target,
@@ -374,7 +385,8 @@ impl Work<'_> {
             };
             let us = side.duration_us.min(division.end_us.unwrap_or(u64::MAX));
             let room = room(others);
-            let Some(smaller) = audio::choose(&side.info, target, us, Some(room)) else {
+            let format = self.target.format;
+            let Some(smaller) = sound(format, &side.info, target, us, Some(room)) else {
                 return Ok(None);
             };
             let way = Way::Code(smaller);

@@ -15,6 +15,7 @@ use bytes::Bytes;
 
 use super::audio::AudioTarget;
 use super::cancel::Cancel;
+use super::container::Movie;
 use super::error::MediaError;
 use super::info::{Format, MediaInfo};
 use super::registry::Registry;
@@ -94,6 +95,21 @@ pub fn convert(
     cancel: &Cancel,
 ) -> Result<Clip, MediaError> {
     make::convert(data, target, registry, limits, cancel)
+}
+
+/// As [`convert`], of a file that was read already, in memory or not.
+///
+/// # Errors
+///
+/// As [`convert`].
+pub fn convert_movie(
+    movie: &Movie,
+    target: &ClipTarget,
+    registry: &Registry,
+    limits: &Limits,
+    cancel: &Cancel,
+) -> Result<Clip, MediaError> {
+    make::convert_movie(movie, target, registry, limits, cancel)
 }
 
 #[cfg(test)]

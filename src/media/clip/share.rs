@@ -18,8 +18,9 @@ use super::ClipTarget;
 use super::file::{self, Shape};
 use super::side::{Side, Sides};
 use crate::media::audio::{self, AudioSettings, AudioTarget};
+use crate::media::container::TrackInfo;
 use crate::media::error::MediaError;
-use crate::media::info::Codec;
+use crate::media::info::{Codec, Format};
 use crate::media::video::{self, VideoSettings, VideoTarget};
 
 /// A clip that is shorter than this after a cut tells less than a still picture.
@@ -234,7 +235,7 @@ impl Split<'_> {
         {
             return Some(Some((Way::Copy, copied)));
         }
-        let settings = audio::choose(&side.info, wanted, us, room)?;
+        let settings = sound(self.target.format, &side.info, wanted, us, room)?;
         let shape = Shape {
             codec: settings.codec,
             samples: packets(&settings, us),
@@ -378,8 +379,24 @@ fn packets(settings: &AudioSettings, us: u64) -> u64 {
     };
     match settings.codec {
         Codec::AmrNb | Codec::AmrWb | Codec::Opus => us.div_ceil(20_000),
+        Codec::Mp3 if settings.sample_rate >= 32_000 => per_second(1152),
         Codec::Mp3 => per_second(576),
         _ => per_second(1024),
+    }
+}
+
+/// The settings of a sound that goes into a file of this format: mixed where a file lists no sizes.
+pub(super) fn sound(
+    format: Format,
+    source: &TrackInfo,
+    wanted: &AudioTarget,
+    us: u64,
+    room: Option<u64>,
+) -> Option<AudioSettings> {
+    if file::is_iso(format) {
+        audio::choose(source, wanted, us, room)
+    } else {
+        audio::choose_mixed(source, wanted, us, room)
     }
 }
 

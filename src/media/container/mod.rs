@@ -9,7 +9,8 @@
 //! * [`mp3`] — streams of layer III: reader and writer.
 //! * [`flac`], [`qcp`] — FLAC, and files of CDMA handsets: readers.
 //!
-//! [`read`] takes any of them.
+//! [`read`] takes any of them from memory, [`read_remote`] an ISO base media file that stays where it
+//! is.
 
 pub mod aac;
 pub mod adts;
@@ -26,6 +27,7 @@ pub mod mp3;
 pub mod ogg;
 pub mod qcp;
 mod reader;
+pub mod remote;
 pub mod track;
 pub mod wav;
 
@@ -37,6 +39,7 @@ pub use avc::{AvcConfig, HevcConfig};
 pub use coded::CodedTrack;
 pub use error::{ContainerError, Warning, WriteError};
 pub use movie::{Interleaved, Movie, Samples, Track};
+pub use remote::{Remote, read_remote};
 pub use track::{
     AdpcmConfig, AmrConfig, BitRate, Edit, FourCc, H263Config, PcmEncoding, PcmFormat, Sample,
     TrackCodec, TrackInfo, TrackKind,

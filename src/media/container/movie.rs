@@ -1,11 +1,14 @@
 //! A container that was read: its tracks, and their samples in order.
 
+use std::sync::Arc;
+
 use bytes::Bytes;
 
 use super::error::Warning;
 use super::isobmff::source::{IsoCursor, IsoSource};
 use super::matroska::blocks::{Block, BlockCursor};
 use super::reader::{index, share};
+use super::remote::Remote;
 use super::track::{FourCc, Sample, TrackInfo, TrackKind};
 
 /// A container file, read as far as its tables go. Samples are cut out of the input when asked
@@ -56,7 +59,7 @@ impl Movie {
 pub struct Track {
     /// What the container says of it.
     pub info: TrackInfo,
-    pub(super) data: Bytes,
+    pub(super) data: Octets,
     /// What had to be put together, as if it followed `data`.
     pub(super) joined: Bytes,
     pub(super) source: Source,
@@ -65,6 +68,10 @@ pub struct Track {
 
 impl Track {
     pub(super) const fn new(info: TrackInfo, data: Bytes, source: Source) -> Self {
+        Self::of_octets(info, Octets::Here(data), source)
+    }
+
+    pub(super) const fn of_octets(info: TrackInfo, data: Octets, source: Source) -> Self {
         Self {
             info,
             data,
@@ -90,8 +97,8 @@ impl Track {
     #[must_use]
     pub fn samples(&self) -> Samples<'_> {
         let cursor = match &self.source {
-            Source::Iso(source) => Cursor::Iso(Box::new(IsoCursor::new(source, self.data.len()))),
-            Source::Blocks(blocks) => Cursor::Blocks(BlockCursor::new(blocks, &self.data)),
+            Source::Iso(source) => Cursor::Iso(Box::new(IsoCursor::new(source, self.data.size()))),
+            Source::Blocks(blocks) => Cursor::Blocks(BlockCursor::new(blocks, self.data.here())),
             Source::Spans(spans) => Cursor::Spans(spans.iter()),
         };
         Samples {
@@ -124,9 +131,9 @@ impl Track {
 
     fn octets(&self, span: &Span) -> Option<Bytes> {
         let length = index(span.length);
-        match span.start.checked_sub(self.data.len()) {
+        match span.start.checked_sub(self.data.size()) {
             Some(start) => share(&self.joined, start, length),
-            None => share(&self.data, span.start, length),
+            None => self.data.cut(span.start, length),
         }
     }
 
@@ -150,6 +157,40 @@ impl Track {
             None => end,
         };
         true
+    }
+}
+
+/// The octets of which samples are cut.
+#[derive(Debug, Clone)]
+pub(super) enum Octets {
+    /// The input, in memory.
+    Here(Bytes),
+    /// A file from which each sample is read when it is asked for.
+    There(Arc<dyn Remote>),
+}
+
+impl Octets {
+    pub(super) fn size(&self) -> usize {
+        match self {
+            Self::Here(data) => data.len(),
+            Self::There(remote) => index(remote.size()),
+        }
+    }
+
+    /// What is in memory.
+    fn here(&self) -> &Bytes {
+        static NOTHING: Bytes = Bytes::new();
+        match self {
+            Self::Here(data) => data,
+            Self::There(_) => &NOTHING,
+        }
+    }
+
+    fn cut(&self, start: usize, length: usize) -> Option<Bytes> {
+        match self {
+            Self::Here(data) => share(data, start, length),
+            Self::There(remote) => remote.read(u64::try_from(start).ok()?, length),
+        }
     }
 }
 

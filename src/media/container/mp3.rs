@@ -275,7 +275,7 @@ pub fn write(info: &TrackInfo, samples: &[Sample]) -> Result<Vec<u8>, WriteError
     Ok(out)
 }
 
-/// The frame in front: `Info` with the numbers of frames and octets, and LAME's delays.
+/// The frame in front: `Info`, or `Xing` where frames differ in length, with the numbers of frames and octets, and LAME's delays.
 fn describe(info: &TrackInfo, samples: &[Sample], first: &[u8], octets: usize) -> Option<Vec<u8>> {
     let header = Header::parse(first)?;
     let side = match (header.first_version, header.channels) {
@@ -292,7 +292,12 @@ fn describe(info: &TrackInfo, samples: &[Sample], first: &[u8], octets: usize) -
     }
     let mut out = first.get(..4)?.to_vec();
     out.resize(4_usize.checked_add(side)?, 0);
-    out.extend(b"Info\0\0\0\x03");
+    // A frame is longer by an octet where its rate does not divide evenly.
+    let alike = samples
+        .iter()
+        .all(|sample| sample.data.len().abs_diff(first.len()) <= 1);
+    out.extend(if alike { b"Info" } else { b"Xing" });
+    out.extend([0, 0, 0, 3]);
     out.extend(u32::try_from(samples.len()).ok()?.to_be_bytes());
     let whole = octets.checked_add(header.length)?;
     out.extend(u32::try_from(whole).ok()?.to_be_bytes());
@@ -365,6 +370,7 @@ mod tests {
         let movie = read(&file, &Limits::default()).unwrap();
         assert_eq!(track(&movie).info.duration, 3_000);
         assert!(track(&movie).samples().eq(samples));
+        assert_eq!(file[36..40], *b"Info");
         assert_eq!(write(&info, &[]), Err(WriteError::NoTrack));
     }
 }

@@ -39,6 +39,16 @@ impl Heif {
         Self::new(Format::Avif, Codec::Av1)
     }
 
+    #[cfg(feature = "plugins")]
+    /// Pictures in `codec` by a decoder that is not built in.
+    pub(super) fn by(format: Format, codec: Codec, decoder: Arc<dyn VideoDecoder>) -> Self {
+        Self {
+            format,
+            codec,
+            decoder: Some(decoder),
+        }
+    }
+
     fn new(format: Format, codec: Codec) -> Self {
         let decoder = video::decoders()
             .into_iter()
@@ -60,6 +70,12 @@ impl ImageDecoder for Heif {
 
     fn formats(&self) -> &[Format] {
         std::slice::from_ref(&self.format)
+    }
+
+    fn available(&self) -> bool {
+        self.decoder
+            .as_ref()
+            .is_none_or(|decoder| decoder.available())
     }
 
     fn open(

@@ -3,6 +3,7 @@
 //! [`Source::open`] decodes once, into pixels that are upright, sRGB, 8 bits deep and no larger
 //! than needed (of a JPEG, planes that were scaled while they were decoded); [`Source::encode`] makes as many results from them as are asked for.
 
+mod avif;
 mod colour;
 mod convert;
 mod decode;
@@ -32,7 +33,11 @@ pub use source::{CEILING_QUALITY, DEFAULT_QUALITY, Source};
 pub use target::{Encoded, ImageTarget};
 pub use transform::fit_box;
 
+#[cfg(feature = "plugins")]
+use super::codec::VideoDecoder;
 use super::codec::{ImageDecoder, ImageEncoder};
+#[cfg(feature = "plugins")]
+use super::info::{Codec, Format};
 
 /// The built-in codecs that read pictures.
 pub(super) fn decoders() -> Vec<Arc<dyn ImageDecoder>> {
@@ -47,6 +52,20 @@ pub(super) fn decoders() -> Vec<Arc<dyn ImageDecoder>> {
     ]
 }
 
+#[cfg(feature = "plugins")]
+/// What reads HEIF by a decoder of moving pictures, where its codec is one that HEIF holds.
+pub(crate) fn heif_by(
+    codec: Codec,
+    decoder: Arc<dyn VideoDecoder>,
+) -> Option<Arc<dyn ImageDecoder>> {
+    let format = match codec {
+        Codec::Hevc => Format::Heic,
+        Codec::Av1 => Format::Avif,
+        _ => return None,
+    };
+    Some(Arc::new(heif::Heif::by(format, codec, decoder)))
+}
+
 /// The built-in codecs that write pictures.
 pub(super) fn encoders() -> Vec<Arc<dyn ImageEncoder>> {
     vec![
@@ -55,5 +74,6 @@ pub(super) fn encoders() -> Vec<Arc<dyn ImageEncoder>> {
         Arc::new(gif::GifEncoder),
         Arc::new(wbmp::WbmpEncoder),
         Arc::new(webp::WebpEncoder),
+        Arc::new(avif::AvifEncoder),
     ]
 }

@@ -196,9 +196,16 @@ impl Source {
         let stored = turned(size, header.orientation);
         let (to_srgb, warning) = ToSrgb::read(header.icc.as_deref());
         let mut warnings: Vec<String> = warning.into_iter().collect();
-        if let Some(planes) = image.next_planes(stored, want.chroma)? {
+        let read = match want.shared {
+            Some((shared, part)) => shared.planes(part, &mut image, stored, want.chroma)?,
+            None => {
+                let planes = image.next_planes(stored, want.chroma)?;
+                planes.map(|planes| (planes, image.warnings().to_vec()))
+            }
+        };
+        if let Some((planes, odd)) = read {
             let planes = in_srgb(planes, &to_srgb)?;
-            warnings.extend_from_slice(image.warnings());
+            warnings.extend(odd);
             return Ok(Self {
                 held: Held::Planes(
                     Box::new(jpeg::upright(planes, header.orientation)),

@@ -13,8 +13,12 @@ mod shape;
 mod transcode;
 
 pub(crate) use colour::to_rgb;
+#[cfg(feature = "plugins")]
+pub(crate) use decode::{Door, Pictures, Start, colours, h264_header};
 pub(crate) use decode::{OFF, decoders};
 pub(crate) use encode::encoders;
+#[cfg(feature = "plugins")]
+pub(crate) use encode::{Admitted, Spend, admitted};
 
 use super::cancel::Cancel;
 use super::container::{CodedTrack, Track, TrackInfo};

@@ -9,6 +9,7 @@ use crate::media::cancel::Cancel;
 use crate::media::container::Track;
 use crate::media::error::MediaError;
 use crate::media::info::Format;
+use crate::media::others::with_others;
 use crate::media::picture::{Picture, Planes};
 use crate::media::registry::Registry;
 
@@ -17,6 +18,16 @@ const WITHIN_US: u64 = 4_000_000;
 
 /// A picture of the track; see [`poster`](super::poster).
 pub(super) fn poster(
+    track: &Track,
+    registry: &Registry,
+    limits: &Limits,
+    cancel: &Cancel,
+) -> Result<Picture, MediaError> {
+    let found = with_others(registry, |registry| look(track, registry, limits, cancel));
+    found.map(|(picture, _)| picture)
+}
+
+fn look(
     track: &Track,
     registry: &Registry,
     limits: &Limits,

@@ -21,6 +21,7 @@ use crate::media::codec::{RateTarget, Stage, VideoDecoder, VideoEncoder, VideoFo
 use crate::media::container::{CodedTrack, Track};
 use crate::media::error::MediaError;
 use crate::media::info::{Codec, Format};
+use crate::media::others::with_others;
 use crate::media::picture::{Packet, VideoFrame};
 use crate::media::registry::Registry;
 
@@ -37,6 +38,20 @@ const FRAMES: u64 = 12 << 20;
 
 /// Codes a track anew; see [`transcode`](super::transcode).
 pub(super) fn transcode(
+    track: &Track,
+    settings: &VideoSettings,
+    registry: &Registry,
+    limits: &Limits,
+    cancel: &Cancel,
+) -> Result<CodedTrack, MediaError> {
+    let (mut coded, failures) = with_others(registry, |registry| {
+        code(track, settings, registry, limits, cancel)
+    })?;
+    coded.warnings.extend(failures);
+    Ok(coded)
+}
+
+fn code(
     track: &Track,
     settings: &VideoSettings,
     registry: &Registry,
@@ -231,9 +246,11 @@ impl Job<'_> {
             for outcome in decoded {
                 match outcome {
                     Ok(some) => frames.extend(some),
-                    Err(stop @ (MediaError::Cancelled | MediaError::Limit { .. })) => {
-                        return Err(stop);
-                    }
+                    Err(
+                        stop @ (MediaError::Cancelled
+                        | MediaError::Limit { .. }
+                        | MediaError::CodecFailed { .. }),
+                    ) => return Err(stop),
                     Err(other) => error = error.or(Some(other)),
                 }
             }

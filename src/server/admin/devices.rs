@@ -8,7 +8,7 @@ use super::Call;
 use super::answer::{Answer, ApiError, moment, octets, ok};
 use crate::mms::address::Msisdn;
 use crate::profile::{Database, resolve};
-use crate::store::records::{DeviceRow, MOST_FOUND, Records};
+use crate::store::records::{DeviceRow, MOST_FOUND};
 
 /// What a device is set to: headers that it would send, or a device of the database.
 #[derive(Debug, Deserialize)]

@@ -9,8 +9,8 @@ use super::answer::{Answer, ApiError, moment, octets, ok};
 use super::query::Query;
 use crate::mms::pdu::MEDIA_TYPE;
 use crate::relay::{OperateError, Operated};
-use crate::store::records::{Cursor, MOST_FOUND, Records, Search};
-use crate::store::{DeliveryState, MessageRow, Millis, RecipientRow, Role, Store};
+use crate::store::records::{Cursor, MOST_FOUND, Search};
+use crate::store::{DeliveryState, MessageRow, Millis, RecipientRow, Role};
 
 pub(super) fn list(call: &Call<'_>) -> Result<Answer, ApiError> {
     let query = &call.query;

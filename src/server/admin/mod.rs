@@ -34,7 +34,7 @@ use super::metrics::Metrics;
 use super::reload::Reloader;
 use crate::mm4::Board;
 use crate::relay::{Interface, Relay, Surroundings};
-use crate::store::SqliteStore;
+use crate::store::Site;
 use answer::{Answer, ApiError};
 use auth::Who;
 use query::Query;
@@ -57,7 +57,7 @@ const SMALL_BODY: usize = 64 << 10;
 pub(super) struct Panel {
     pub(super) board: Board,
     pub(super) relay: Arc<Relay>,
-    pub(super) store: Arc<SqliteStore>,
+    pub(super) store: Arc<dyn Site>,
     pub(super) metrics: Arc<Metrics>,
     pub(super) reloader: Arc<Reloader>,
     pub(super) clock: Arc<dyn Surroundings>,

@@ -10,8 +10,7 @@ use super::{Call, messages};
 use crate::relay::Route;
 use crate::server::{metrics, reload::ReloadError};
 use crate::store::DeliveryState;
-use crate::store::outbox::Outbox;
-use crate::store::records::{MOST_FOUND, Queue, Records};
+use crate::store::records::{MOST_FOUND, Queue};
 
 /// What may be asked, for programs.
 pub(super) const OPENAPI: &str = include_str!("../../../docs/openapi.json");

@@ -5,6 +5,7 @@ mod mm4;
 mod notify;
 mod operation;
 mod source;
+mod store;
 mod values;
 
 pub use mm4::{Mm4, PeerTable};
@@ -17,6 +18,7 @@ pub use operation::{
     PluginTable, Tls,
 };
 pub use source::{Difference, Source};
+pub use store::{BucketUrl, DatabaseUrl, StoreTable};
 pub use values::{
     BaseUrl, CommandLine, Count, Country, DeviceId, Domain, Hash, HeaderName, HostName, Label,
     Number, PeerName, PlmnCode, Prefix, Range, Token,
@@ -24,7 +26,7 @@ pub use values::{
 
 use std::collections::BTreeMap;
 use std::net::{IpAddr, SocketAddr};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
@@ -76,14 +78,6 @@ pub struct Config {
     /// What all of it was made of.
     #[serde(skip)]
     pub source: Source,
-}
-
-/// `[store]`
-#[derive(Debug, Clone, Deserialize, Serialize)]
-#[serde(deny_unknown_fields, default)]
-pub struct StoreTable {
-    /// The folder. It is made where it is not there.
-    pub folder: PathBuf,
 }
 
 /// `[mm1]`
@@ -198,14 +192,6 @@ pub struct MboxTable {
 pub struct DeviceTable {
     /// Class or device that is assumed where a phone says nothing.
     pub default: DeviceId,
-}
-
-impl Default for StoreTable {
-    fn default() -> Self {
-        Self {
-            folder: PathBuf::from("remold-data"),
-        }
-    }
 }
 
 impl Default for Mm1 {
@@ -384,6 +370,9 @@ impl Config {
         };
         self.mm4
             .check(&self.numbering)
+            .map_err(|(at, message)| spot(Some(at), message))?;
+        self.store
+            .check()
             .map_err(|(at, message)| spot(Some(at), message))?;
         self.notify
             .chosen()

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use toml::{Table, Value};
 
-use super::{Config, ConfigError, place};
+use super::{Config, ConfigError, DatabaseUrl, place};
 
 /// The beginning of the names of variables that count.
 const PREFIX: &str = "REMOLD_";
@@ -152,7 +152,8 @@ fn set(table: &mut Table, keys: &[&str], value: Value) -> Result<(), String> {
     }
 }
 
-/// Replaces the values of keys that sound like secrets. In `identity.tokens` the keys are.
+/// Replaces the values of keys that sound like secrets, and passwords in URLs of databases. In
+/// `identity.tokens` the keys are secrets.
 fn mask(value: &mut Value) {
     match value {
         Value::Table(table) => {
@@ -160,6 +161,9 @@ fn mask(value: &mut Value) {
                 let secret = SECRET.iter().any(|part| name.contains(part));
                 match value {
                     Value::String(text) if secret => "…".clone_into(text),
+                    Value::String(text) if text.starts_with("postgres") => {
+                        *text = DatabaseUrl::mask(text);
+                    }
                     Value::Table(inner) if secret => {
                         let count = inner.len();
                         *value = Value::String(format!("… ({count})"));

@@ -40,6 +40,12 @@ impl Authorities {
         Ok(Self(Arc::new(store)))
     }
 
+    /// The certificates.
+    #[cfg(feature = "postgres")]
+    pub(in crate::server) fn roots(&self) -> Arc<RootCertStore> {
+        self.0.clone()
+    }
+
     /// What connects with these.
     pub(super) fn connector(&self) -> Result<TlsConnector, std::io::Error> {
         let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());

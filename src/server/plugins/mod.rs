@@ -24,7 +24,8 @@ use tracing::{info, warn};
 
 use crate::media::Registry;
 #[cfg(feature = "plugins")]
-use crate::plugin::Plugin;
+use crate::plugin::{Event, Plugin, Watch};
+use crate::server::metrics::Metrics;
 
 #[cfg(not(feature = "plugins"))]
 /// What is said where plugins are asked for and not compiled in.
@@ -65,27 +66,45 @@ impl Default for Codecs {
 }
 
 impl Codecs {
-    /// The built-in codecs, and the plugins of a folder where one is given. A plugin that cannot be
-    /// used is logged and left out.
+    /// The built-in codecs, and the plugins of a folder where one is given, whose jobs are counted. A
+    /// plugin that cannot be used is logged and left out.
     ///
     /// # Errors
     ///
     /// Where plugins are not compiled in, or the folder cannot be read.
-    pub(super) fn new(folder: Option<&Path>, cache: &Path) -> std::io::Result<Self> {
-        let codecs = Self::configured(folder, cache)?;
+    pub(super) fn new(
+        folder: Option<&Path>,
+        cache: &Path,
+        metrics: &Arc<Metrics>,
+    ) -> std::io::Result<Self> {
+        let codecs = Self::configured(folder, cache, metrics)?;
         codecs.reload()?;
         Ok(codecs)
     }
 
     #[cfg(feature = "plugins")]
-    fn configured(folder: Option<&Path>, cache: &Path) -> std::io::Result<Self> {
+    fn configured(
+        folder: Option<&Path>,
+        cache: &Path,
+        metrics: &Arc<Metrics>,
+    ) -> std::io::Result<Self> {
         let host = folder.map(|_| {
             let sink: crate::plugin::LogSink =
                 Arc::new(|plugin: &str, line: &str| info!(plugin, line, "a plugin says"));
-            crate::plugin::Host::with_log(
+            let metrics = metrics.clone();
+            let watch: Watch = Arc::new(move |plugin: &str, event| match event {
+                Event::Ended(took) => metrics.plugin_job(plugin, took),
+                Event::Failed(how) => metrics.plugin_failed(plugin, how.name()),
+                Event::Quarantined => {
+                    warn!(plugin, "plugin is left alone: it failed too often in a row");
+                    metrics.plugin_quarantined(plugin);
+                }
+            });
+            crate::plugin::Host::with_watch(
                 crate::limits::PluginLimits::default(),
                 clock(),
                 Some(sink),
+                Some(watch),
             )
         });
         let cache = match folder.map(|_| DiskCache::open(cache)) {
@@ -105,7 +124,7 @@ impl Codecs {
     }
 
     #[cfg(not(feature = "plugins"))]
-    fn configured(folder: Option<&Path>, _: &Path) -> std::io::Result<Self> {
+    fn configured(folder: Option<&Path>, _: &Path, _: &Arc<Metrics>) -> std::io::Result<Self> {
         if folder.is_some() {
             return Err(std::io::Error::other(NOT_COMPILED_IN));
         }
@@ -193,7 +212,7 @@ mod tests {
 
     #[test]
     fn without_a_folder_there_are_the_built_in_codecs_and_no_reload() {
-        let codecs = Codecs::new(None, Path::new("/nowhere")).unwrap();
+        let codecs = Codecs::new(None, Path::new("/nowhere"), &Arc::default()).unwrap();
         assert_eq!(codecs.now().names(), Registry::builtin().names());
         assert!(!codecs.reload().unwrap());
     }
@@ -205,7 +224,7 @@ mod tests {
         let _ = std::fs::remove_dir_all(&root);
         let (folder, file) = (root.join("plugins"), root.join("plugins/a.wasm"));
         std::fs::create_dir_all(&folder).unwrap();
-        let codecs = Codecs::new(Some(&folder), &root.join("cache")).unwrap();
+        let codecs = Codecs::new(Some(&folder), &root.join("cache"), &Arc::default()).unwrap();
         let has = || codecs.now().names().contains_key("plugin:qoi");
         assert!(!has());
         let before = (codecs.now(), codecs.generation());
@@ -235,6 +254,13 @@ mod tests {
 
     #[test]
     fn a_folder_that_is_not_there_is_told() {
-        assert!(Codecs::new(Some(Path::new("/no/such/folder")), Path::new("/nowhere")).is_err());
+        assert!(
+            Codecs::new(
+                Some(Path::new("/no/such/folder")),
+                Path::new("/nowhere"),
+                &Arc::default()
+            )
+            .is_err()
+        );
     }
 }

@@ -8,8 +8,8 @@ mod backup;
 mod boxes;
 mod checkpoint;
 mod outbox;
+mod prompt;
 mod query;
-mod queue;
 mod schema;
 mod search;
 mod verbs;
@@ -99,7 +99,7 @@ impl SqliteStore {
         let faults = Asked(faults);
         let io = |error| StoreError::io("folder of the store", &error);
         std::fs::create_dir_all(folder).map_err(io)?;
-        let lock = lock(folder)?;
+        let lock = super::lock(folder)?;
         let bodies = Bodies::open(folder.join("bodies"), faults.clone())?;
         let path = folder.join("store.db");
         let mut connection = Connection::open(&path).map_err(database)?;
@@ -169,6 +169,12 @@ impl SqliteStore {
     }
 }
 
+/// Brings the tables of a store to those of this program, for who reads them by other means.
+#[cfg(feature = "postgres")]
+pub(super) fn brought_up(connection: &mut Connection) -> Result<(), StoreError> {
+    schema::migrate(connection)
+}
+
 /// A connection that goes back when its reader is done, or its place where it could not be opened.
 struct Borrowed<'a> {
     store: &'a SqliteStore,
@@ -200,22 +206,6 @@ impl std::fmt::Debug for SqliteStore {
 /// What the database says, as ours.
 fn database(error: rusqlite::Error) -> StoreError {
     StoreError::Database(error.to_string())
-}
-
-fn lock(folder: &Path) -> Result<File, StoreError> {
-    let file = File::options()
-        .create(true)
-        .truncate(false)
-        .write(true)
-        .open(folder.join("lock"))
-        .map_err(|error| StoreError::io("lock of the store", &error))?;
-    match file.try_lock() {
-        Ok(()) => Ok(file),
-        Err(std::fs::TryLockError::WouldBlock) => Err(StoreError::Locked),
-        Err(std::fs::TryLockError::Error(error)) => {
-            Err(StoreError::io("lock of the store", &error))
-        }
-    }
 }
 
 fn prepare(connection: &Connection) -> Result<(), StoreError> {

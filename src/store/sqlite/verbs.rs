@@ -7,7 +7,7 @@ use sha2::{Digest, Sha256};
 use super::query::{self, MESSAGE, MESSAGE_COLUMNS, RECIPIENT, REPORT};
 use super::{SqliteStore, database, outbox};
 use crate::store::{
-    Accepted, BoxEntry, Change, Event, Lease, MessageRow, Millis, NewReport, Page, Queue, Quota,
+    Accepted, BoxEntry, Change, Event, Lease, MessageRow, Millis, NewReport, Page, Prompt, Quota,
     RecipientRow, ReportChange, ReportRow, Settlement, Store, StoreError, Submission, Whose, Work,
 };
 
@@ -271,7 +271,7 @@ impl Store for SqliteStore {
         self.delete_in_box(owner, hash)
     }
 
-    fn queue(&self) -> Option<&dyn Queue> {
+    fn prompt(&self) -> Option<&dyn Prompt> {
         Some(self)
     }
 

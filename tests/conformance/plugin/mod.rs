@@ -4,6 +4,8 @@
 mod codecs;
 mod hostile;
 mod kit;
+mod stress;
+mod tracks;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};

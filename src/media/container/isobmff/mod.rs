@@ -14,7 +14,7 @@ mod write;
 
 pub(crate) use items::{Item, Items, Property};
 pub use read::read;
-pub(super) use read::recognises;
+pub(super) use read::{read_with, recognises};
 pub use write::{Brand, NewTrack, SampleShape, TrackShape, overhead, write};
 
 #[cfg(test)]

@@ -3,7 +3,7 @@
 use bytes::Bytes;
 
 use super::super::error::ContainerError;
-use super::super::movie::{Movie, Source, Track};
+use super::super::movie::{Movie, Octets, Source, Track};
 use super::super::reader::{Reader, share};
 use super::super::track::{Edit, FourCc, TrackCodec, TrackInfo, TrackKind};
 use super::boxes::{Boxes, Context, IsoBox};
@@ -25,6 +25,15 @@ use crate::limits::Limits;
 /// [`ContainerError::Malformed`] where there is no `moov` or a header in it is cut,
 /// [`ContainerError::Unsupported`] for a compressed `moov`, [`ContainerError::Limit`].
 pub fn read(data: &Bytes, limits: &Limits) -> Result<Movie, ContainerError> {
+    read_with(data, &Octets::Here(data.clone()), limits)
+}
+
+/// Reads the boxes in `data`, whose tables speak of `octets`.
+pub(in super::super) fn read_with(
+    data: &Bytes,
+    octets: &Octets,
+    limits: &Limits,
+) -> Result<Movie, ContainerError> {
     let mut context = Context::new(limits);
     let mut movie = Movie {
         brand: FourCc(*b"qt  "),
@@ -58,7 +67,7 @@ pub fn read(data: &Bytes, limits: &Limits) -> Result<Movie, ContainerError> {
             other => other?,
         }
     }
-    finish(tracks, data, &mut context, &mut movie)?;
+    finish(tracks, octets, &mut context, &mut movie)?;
     movie.warnings = context.warnings;
     Ok(movie)
 }
@@ -66,14 +75,14 @@ pub fn read(data: &Bytes, limits: &Limits) -> Result<Movie, ContainerError> {
 /// Measures the tracks and puts them into the movie.
 fn finish(
     drafts: Vec<TrackDraft>,
-    data: &Bytes,
+    octets: &Octets,
     context: &mut Context<'_>,
     movie: &mut Movie,
 ) -> Result<(), ContainerError> {
     let mut allowed = context.limits.container_samples;
     for draft in drafts {
         let TrackDraft { info, source, .. } = draft;
-        let mut track = Track::new(info, data.clone(), Source::Iso(Box::new(source)));
+        let mut track = Track::of_octets(info, octets.clone(), Source::Iso(Box::new(source)));
         if !track.measure(allowed) {
             return Err(ContainerError::Limit {
                 what: "container_samples",
@@ -82,10 +91,10 @@ fn finish(
         }
         allowed = allowed.saturating_sub(track.len());
         if let Source::Iso(source) = &track.source {
-            let mut cursor = IsoCursor::new(source, data.len());
+            let mut cursor = IsoCursor::new(source, octets.size());
             cursor.skip_tables();
             if cursor.tables_have_more() {
-                context.warn(data.len(), "not all samples of a track are there");
+                context.warn(octets.size(), "not all samples of a track are there");
             }
         }
         movie.tracks.push(track);

@@ -39,19 +39,24 @@ pub(super) const fn components(chroma: Chroma) -> &'static [usize] {
 impl Coefficients {
     /// Of planes, which are repeated beyond their edges.
     pub(super) fn of(planes: &Planes) -> Self {
+        let samples = [&planes.y, &planes.cb, &planes.cr].map(Vec::as_slice);
+        Self::of_samples(planes.size, planes.chroma, samples)
+    }
+
+    /// Of luma and the two differences of colour of a picture of `size`.
+    pub(super) fn of_samples(size: Dimensions, chroma: Chroma, samples: [&[u8]; 3]) -> Self {
         lanes::widest(
             #[inline(always)]
-            || Self::transformed(planes),
+            || Self::transformed(size, chroma, samples),
         )
     }
 
     #[inline(always)]
-    fn transformed(planes: &Planes) -> Self {
-        let luma = Plane::new(&planes.y, planes.size);
-        let colour = planes.chroma.plane(planes.size);
-        let colour =
-            colour.map(|size| (Plane::new(&planes.cb, size), Plane::new(&planes.cr, size)));
-        let (across, down) = match planes.chroma {
+    fn transformed(size: Dimensions, chroma: Chroma, [y, cb, cr]: [&[u8]; 3]) -> Self {
+        let luma = Plane::new(y, size);
+        let colour = chroma.plane(size);
+        let colour = colour.map(|size| (Plane::new(cb, size), Plane::new(cr, size)));
+        let (across, down) = match chroma {
             Chroma::None | Chroma::Full => (1, 1),
             Chroma::HalfWidth => (2, 1),
             Chroma::Half => (2, 2),
@@ -61,7 +66,7 @@ impl Coefficients {
             luma.height.div_ceil(8 * down),
         );
         let factors = factors();
-        let each = components(planes.chroma).len();
+        let each = components(chroma).len();
         let mut blocks = Vec::with_capacity(units_across * units_down * each);
         for unit_down in 0..units_down {
             for unit_across in 0..units_across {
@@ -78,8 +83,8 @@ impl Coefficients {
             }
         }
         Self {
-            size: planes.size,
-            chroma: planes.chroma,
+            size,
+            chroma,
             blocks,
         }
     }

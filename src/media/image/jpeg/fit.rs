@@ -8,7 +8,7 @@
 use super::coefficients::Coefficients;
 use super::quantise::Coarseness;
 use super::resize::{Scaler, Span};
-use super::search::{Choice, finest_within};
+use super::search::{self, Choice, finest_within};
 use super::upsample;
 use crate::dimensions::Dimensions;
 use crate::media::cancel::Cancel;
@@ -27,6 +27,9 @@ pub(super) const FULL_CHROMA: u8 = 95;
 /// takes.
 const FINE: u8 = 88;
 const FINE_ENOUGH: u8 = 84;
+
+/// The share of the octets that [`FINE`] at half the colour is told to take where that is surely met.
+const SURELY: f64 = 0.95;
 
 /// The quality at which the size stays, the one a picture is shrunk for, and the lowest that a
 /// shrunk picture is left at.
@@ -110,17 +113,31 @@ impl Fitting<'_> {
     fn best(&self) -> Result<(Coefficients, Choice), MediaError> {
         let keep = Coarseness::of_quality(KEEP).max(self.finest);
         let whole = halved(self.planes);
+        let fine = Coarseness::of_quality(FINE);
+        let has_full = self.planes.chroma == Chroma::Full && self.finest <= fine;
+        // Far above it needs no exact look to see that colour gets its full resolution.
+        let surely = has_full && search::about(&whole, fine) < SURELY * self.budget;
+        if surely && let Some(full) = self.in_full_colour() {
+            return Ok(full);
+        }
         if let Some(choice) = finest_within(&whole, self.budget, self.finest, keep) {
-            if self.planes.chroma == Chroma::Full && choice.coarseness.quality() >= FINE {
-                let full = Coefficients::of(self.planes);
-                let enough = Coarseness::of_quality(FINE_ENOUGH).max(self.finest);
-                if let Some(choice) = finest_within(&full, self.budget, self.finest, enough) {
-                    return Ok((full, choice));
-                }
+            if !surely
+                && has_full
+                && choice.coarseness.quality() >= FINE
+                && let Some(full) = self.in_full_colour()
+            {
+                return Ok(full);
             }
             return Ok((whole, choice));
         }
         self.smaller(whole)
+    }
+
+    fn in_full_colour(&self) -> Option<(Coefficients, Choice)> {
+        let full = Coefficients::of(self.planes);
+        let enough = Coarseness::of_quality(FINE_ENOUGH).max(self.finest);
+        let choice = finest_within(&full, self.budget, self.finest, enough)?;
+        Some((full, choice))
     }
 
     /// Shrinks until a quality around [`AIM`] fits.
@@ -193,9 +210,9 @@ const GOOD: u8 = 80;
 /// The coefficients of planes with half the colour.
 fn halved(planes: &Planes) -> Coefficients {
     if planes.chroma == Chroma::Full {
-        let mut half = planes.clone();
-        upsample::halve(&mut half);
-        Coefficients::of(&half)
+        let width = usize::try_from(planes.size.width).unwrap_or(usize::MAX);
+        let [cb, cr] = [&planes.cb, &planes.cr].map(|plane| upsample::halved(plane, width));
+        Coefficients::of_samples(planes.size, Chroma::Half, [&planes.y, &cb, &cr])
     } else {
         Coefficients::of(planes)
     }

@@ -14,6 +14,23 @@ pub(super) struct Header {
     pub(super) size: Dimensions,
     /// Y, or Y, Cb and Cr. Empty where this decoder does not read the picture.
     pub(super) components: Vec<Component>,
+    /// Whether the components come in several scans.
+    pub(super) apart: bool,
+    /// What the first scan is decoded by.
+    pub(super) tables: Tables,
+    /// EXIF orientation, 1..=8.
+    pub(super) orientation: u8,
+    /// The embedded ICC profile.
+    pub(super) icc: Option<Vec<u8>>,
+    /// Where the entropy-coded data begin.
+    pub(super) scan: usize,
+    /// Where the segment begins that starts the first scan, behind its length.
+    start: usize,
+}
+
+/// What a scan is decoded by: what was declared last, in front of it.
+#[derive(Debug, Clone)]
+pub(super) struct Tables {
     /// Quantisers in zigzag order.
     pub(super) quantisers: [Option<[u16; 64]>; 4],
     /// Huffman tables of DC coefficients, with where they are.
@@ -22,12 +39,17 @@ pub(super) struct Header {
     pub(super) ac: [Option<(Declared, usize)>; 4],
     /// Units between two restart markers; 0 where there are none.
     pub(super) restart: usize,
-    /// EXIF orientation, 1..=8.
-    pub(super) orientation: u8,
-    /// The embedded ICC profile.
-    pub(super) icc: Option<Vec<u8>>,
-    /// Where the entropy-coded data begin.
-    pub(super) scan: usize,
+}
+
+impl Default for Tables {
+    fn default() -> Self {
+        Self {
+            quantisers: [None; 4],
+            dc: [const { None }; 4],
+            ac: [const { None }; 4],
+            restart: 0,
+        }
+    }
 }
 
 /// A component of the frame and of its scan.
@@ -61,15 +83,7 @@ impl Header {
                 0xC0..=0xC3 | 0xC5..=0xC7 | 0xC9..=0xCB | 0xCD..=0xCF => {
                     reading.frame(marker, body)?;
                 }
-                0xC4 => reading.huffman(body)?,
                 0xDA => return reading.scan(body, at),
-                0xDB => reading.quantisers(body)?,
-                0xDD => {
-                    let [high, low, ..] = *body.octets else {
-                        return Err(body.broken("restart interval"));
-                    };
-                    reading.restart = usize::from(u16::from_be_bytes([high, low]));
-                }
                 0xE0 if body.octets.starts_with(b"JFIF\0") => reading.jfif = true,
                 0xE1 if body.octets.starts_with(b"Exif\0\0") => {
                     if let Some(orientation) = exif::orientation(body.octets) {
@@ -80,9 +94,135 @@ impl Header {
                 0xEE if body.octets.starts_with(b"Adobe") => {
                     reading.adobe = body.octets.get(11).copied();
                 }
-                _ => {}
+                _ => reading.tables.read(marker, body)?,
             }
         }
+    }
+
+    /// Whether the decoder of the `image` crate loses the colour of this picture, and says nothing.
+    pub(super) fn is_lost_on_others(&self) -> bool {
+        self.apart && rows_differ(&self.components)
+    }
+
+    /// Units side by side and one below the other.
+    pub(super) fn units(&self) -> (usize, usize) {
+        let most = |of: fn(&Component) -> usize| self.components.iter().map(of).max();
+        let wide = most(|component| component.across).unwrap_or(1);
+        let high = most(|component| component.down).unwrap_or(1);
+        let side = |length: u32, blocks: usize| {
+            usize::try_from(length)
+                .unwrap_or(usize::MAX)
+                .div_ceil(8 * blocks)
+        };
+        (side(self.size.width, wide), side(self.size.height, high))
+    }
+}
+
+/// The scans of a picture whose components come [`apart`](Header::apart).
+pub(super) struct Scans<'a> {
+    data: &'a [u8],
+    frame: &'a Header,
+    tables: Tables,
+    /// Where the next segment is looked for; the first scan's is known.
+    at: Option<usize>,
+}
+
+/// One of them.
+pub(super) struct Part {
+    /// A header of its components alone, as of a picture that has no others.
+    pub(super) header: Header,
+    /// Which components of the frame they are.
+    pub(super) components: Vec<usize>,
+}
+
+impl<'a> Scans<'a> {
+    pub(super) fn new(data: &'a [u8], frame: &'a Header) -> Self {
+        Self {
+            data,
+            frame,
+            tables: frame.tables.clone(),
+            at: None,
+        }
+    }
+
+    /// The next scan; `None` behind the last, or where the data end.
+    ///
+    /// # Errors
+    ///
+    /// What is wrong with a segment.
+    pub(super) fn next(&mut self) -> Result<Option<Part>, MediaError> {
+        let Some(mut at) = self.at else {
+            let body = self.frame.start..self.frame.scan;
+            let octets = self.data.get(body).unwrap_or_default();
+            let at = self.frame.start;
+            return self.part(Body { octets, at }).map(Some);
+        };
+        loop {
+            // What follows the last scan is of no use, and neither is that of a file cut short.
+            let Some((marker, body)) = following_segment(self.data, at)? else {
+                return Ok(None);
+            };
+            at = body.at.saturating_add(body.octets.len());
+            if marker == 0xDA {
+                return self.part(body).map(Some);
+            }
+            self.tables.read(marker, body)?;
+        }
+    }
+
+    /// The scan of a header.
+    fn part(&mut self, body: Body<'_>) -> Result<Part, MediaError> {
+        let scan = body.at.saturating_add(body.octets.len());
+        self.at = Some(end_of_data(self.data, scan));
+        let frame = &self.frame.components;
+        let mut components = Vec::new();
+        let mut indices = Vec::new();
+        for [id, tables] in named(body)? {
+            let index = frame.iter().position(|component| component.id == *id);
+            let Some((index, component)) = index.and_then(|i| Some((i, frame.get(i)?))) else {
+                return Err(body.broken("a scan of a component that there is not"));
+            };
+            if indices.contains(&index) {
+                return Err(body.broken("a scan of a component twice"));
+            }
+            indices.push(index);
+            components.push(Component {
+                dc: usize::from(tables >> 4),
+                ac: usize::from(tables & 15),
+                ..*component
+            });
+        }
+        let most = |of: fn(&Component) -> usize| {
+            let part = components.iter().map(of).max().unwrap_or(1);
+            let whole = frame.iter().map(of).max().unwrap_or(1);
+            (part, whole)
+        };
+        let share = |length: u32, (part, whole): (usize, usize)| {
+            let [part, whole] = [part, whole].map(|n| u32::try_from(n).unwrap_or(1));
+            length.saturating_mul(part).div_ceil(whole.max(1))
+        };
+        let size = Dimensions::new(
+            share(self.frame.size.width, most(|c| c.across)),
+            share(self.frame.size.height, most(|c| c.down)),
+        );
+        if let [only] = components.as_mut_slice() {
+            // A scan of one component has a block in each unit, whatever its sampling (A.2.2).
+            only.across = 1;
+            only.down = 1;
+        }
+        Ok(Part {
+            header: Header {
+                size,
+                apart: false,
+                components,
+                tables: self.tables.clone(),
+                orientation: 1,
+                icc: None,
+                scan,
+                start: body.at,
+            },
+            components: indices,
+        })
     }
 }
 
@@ -97,6 +237,43 @@ impl Body<'_> {
     fn broken(self, what: &str) -> MediaError {
         MediaError::malformed_at(Format::Jpeg, what, self.at)
     }
+}
+
+/// The next segment that has a body; `None` where there is none before the end.
+fn following_segment(data: &[u8], at: usize) -> Result<Option<(u8, Body<'_>)>, MediaError> {
+    let rest = data.get(at..).unwrap_or_default();
+    if rest.len() < 4 || rest.starts_with(&[0xFF, 0xD9]) {
+        return Ok(None);
+    }
+    next_segment(data, at).map(Some)
+}
+
+/// Where the marker is that ends the entropy-coded data from `at` on.
+fn end_of_data(data: &[u8], mut at: usize) -> usize {
+    loop {
+        let rest = data.get(at..).unwrap_or_default();
+        let Some(found) = rest.iter().position(|&octet| octet == 0xFF) else {
+            return data.len();
+        };
+        at = at.saturating_add(found);
+        match data.get(at.saturating_add(1)) {
+            Some(0x00 | 0xD0..=0xD7) => at = at.saturating_add(2),
+            Some(0xFF) => at = at.saturating_add(1),
+            _ => return at,
+        }
+    }
+}
+
+/// The components that a scan header names, each with its Huffman tables.
+fn named<'a>(body: Body<'a>) -> Result<&'a [[u8; 2]], MediaError> {
+    let (&count, rest) = body
+        .octets
+        .split_first()
+        .ok_or_else(|| body.broken("scan header"))?;
+    rest.as_chunks::<2>()
+        .0
+        .get(..usize::from(count))
+        .ok_or_else(|| body.broken("scan header"))
 }
 
 /// The next segment that has a body.
@@ -134,10 +311,7 @@ fn next_segment(data: &[u8], mut at: usize) -> Result<(u8, Body<'_>), MediaError
 /// A header while it is read.
 struct Reading {
     frame: Option<(u8, Dimensions, Vec<Component>)>,
-    quantisers: [Option<[u16; 64]>; 4],
-    dc: [Option<(Declared, usize)>; 4],
-    ac: [Option<(Declared, usize)>; 4],
-    restart: usize,
+    tables: Tables,
     orientation: u8,
     jfif: bool,
     adobe: Option<u8>,
@@ -150,10 +324,7 @@ impl Default for Reading {
     fn default() -> Self {
         Self {
             frame: None,
-            quantisers: [None; 4],
-            dc: [const { None }; 4],
-            ac: [const { None }; 4],
-            restart: 0,
+            tables: Tables::default(),
             orientation: 1,
             jfif: false,
             adobe: None,
@@ -163,40 +334,21 @@ impl Default for Reading {
     }
 }
 
-impl Reading {
-    /// Start of frame (B.2.2).
-    fn frame(&mut self, marker: u8, body: Body<'_>) -> Result<(), MediaError> {
-        let &[precision, h1, h0, w1, w0, count, ref rest @ ..] = body.octets else {
-            return Err(body.broken("frame header"));
-        };
-        if self.frame.is_some() {
-            return Err(body.broken("a second frame header"));
+impl Tables {
+    /// Takes in a segment if it is about tables.
+    fn read(&mut self, marker: u8, body: Body<'_>) -> Result<(), MediaError> {
+        match marker {
+            0xC4 => self.huffman(body),
+            0xDB => self.quantisers(body),
+            0xDD => {
+                let [high, low, ..] = *body.octets else {
+                    return Err(body.broken("restart interval"));
+                };
+                self.restart = usize::from(u16::from_be_bytes([high, low]));
+                Ok(())
+            }
+            _ => Ok(()),
         }
-        let (components, _) = rest.as_chunks::<3>();
-        let components = components
-            .get(..usize::from(count))
-            .filter(|components| !components.is_empty())
-            .ok_or_else(|| body.broken("frame header"))?
-            .iter()
-            .map(|&[id, sampling, quantiser]| Component {
-                id,
-                across: usize::from(sampling >> 4),
-                down: usize::from(sampling & 15),
-                quantiser: usize::from(quantiser),
-                dc: 0,
-                ac: 0,
-            })
-            .collect();
-        let size = Dimensions::new(
-            u32::from(u16::from_be_bytes([w1, w0])),
-            u32::from(u16::from_be_bytes([h1, h0])),
-        );
-        if size.width == 0 {
-            return Err(body.broken("a width of nothing"));
-        }
-        self.foreign |= precision != 8;
-        self.frame = Some((marker, size, components));
-        Ok(())
     }
 
     /// Quantisers (B.2.4.1).
@@ -258,6 +410,43 @@ impl Reading {
         }
         Ok(())
     }
+}
+
+impl Reading {
+    /// Start of frame (B.2.2).
+    fn frame(&mut self, marker: u8, body: Body<'_>) -> Result<(), MediaError> {
+        let &[precision, h1, h0, w1, w0, count, ref rest @ ..] = body.octets else {
+            return Err(body.broken("frame header"));
+        };
+        if self.frame.is_some() {
+            return Err(body.broken("a second frame header"));
+        }
+        let (components, _) = rest.as_chunks::<3>();
+        let components = components
+            .get(..usize::from(count))
+            .filter(|components| !components.is_empty())
+            .ok_or_else(|| body.broken("frame header"))?
+            .iter()
+            .map(|&[id, sampling, quantiser]| Component {
+                id,
+                across: usize::from(sampling >> 4),
+                down: usize::from(sampling & 15),
+                quantiser: usize::from(quantiser),
+                dc: 0,
+                ac: 0,
+            })
+            .collect();
+        let size = Dimensions::new(
+            u32::from(u16::from_be_bytes([w1, w0])),
+            u32::from(u16::from_be_bytes([h1, h0])),
+        );
+        if size.width == 0 {
+            return Err(body.broken("a width of nothing"));
+        }
+        self.foreign |= precision != 8;
+        self.frame = Some((marker, size, components));
+        Ok(())
+    }
 
     /// A piece of an ICC profile (ICC.1 B.4).
     fn profile(&mut self, octets: &[u8]) {
@@ -275,18 +464,16 @@ impl Reading {
             .frame
             .take()
             .ok_or_else(|| body.broken("no frame header before the scan"))?;
-        let whole = self.join(&mut components, body)?;
-        if matches!(marker, 0xC0 | 0xC1) && !whole && rows_differ(&components) {
-            // The library loses the colour of these and says nothing.
-            let what = "a JPEG with a scan for each component and fewer rows of colour";
-            return Err(MediaError::unsupported(what));
-        }
+        let whole = Self::join(&mut components, body)?;
+        let baseline = matches!(marker, 0xC0 | 0xC1);
         let foreign = self.foreign
-            || !matches!(marker, 0xC0 | 0xC1)
+            || !baseline
             || size.height == 0
-            || !whole
             || !is_regular(&components)
             || !self.is_ycc(&components);
+        if baseline && foreign && !whole && rows_differ(&components) {
+            return Err(lost_on_others());
+        }
         if let ([only], false) = (components.as_mut_slice(), foreign) {
             // A scan of one component has a block in each unit, whatever its sampling (A.2.2).
             only.across = 1;
@@ -300,28 +487,20 @@ impl Reading {
             .collect();
         Ok(Header {
             size,
+            apart: !whole,
             components: if foreign { Vec::new() } else { components },
-            quantisers: self.quantisers,
-            dc: self.dc,
-            ac: self.ac,
-            restart: self.restart,
+            tables: self.tables,
             orientation: self.orientation,
             icc: Some(icc).filter(|icc| !icc.is_empty()),
             scan: at,
+            start: body.at,
         })
     }
 
     /// Gives the components the tables that the scan names; says whether it is a scan of all, in
     /// their order.
-    fn join(&self, components: &mut [Component], body: Body<'_>) -> Result<bool, MediaError> {
-        let (&count, rest) = body
-            .octets
-            .split_first()
-            .ok_or_else(|| body.broken("scan header"))?;
-        let (named, _) = rest.as_chunks::<2>();
-        let named = named
-            .get(..usize::from(count))
-            .ok_or_else(|| body.broken("scan header"))?;
+    fn join(components: &mut [Component], body: Body<'_>) -> Result<bool, MediaError> {
+        let named = named(body)?;
         if named.len() != components.len() {
             return Ok(false);
         }
@@ -345,6 +524,11 @@ impl Reading {
             (None, false) => !components.iter().map(ids).eq(*b"RGB"),
         }
     }
+}
+
+/// What to say of a picture whose colour the decoder of the `image` crate would lose.
+pub(super) fn lost_on_others() -> MediaError {
+    MediaError::unsupported("a JPEG with a scan for each component and fewer rows of colour")
 }
 
 /// Whether some components have fewer rows than others.
@@ -396,7 +580,7 @@ mod tests {
         ]);
         let header = Header::read(&data).unwrap();
         assert_eq!(header.size, Dimensions::new(64, 48));
-        assert_eq!((header.components.len(), header.restart), (3, 9));
+        assert_eq!((header.components.len(), header.tables.restart), (3, 9));
         assert_eq!(
             (header.components[0].across, header.components[1].dc),
             (2, 1)
@@ -417,8 +601,6 @@ mod tests {
         deep[0] = 12;
         let mut odd = FRAME;
         odd[10] = 0x33;
-        let mut level = FRAME;
-        level[7] = 0x21;
         let adobe = segment(0xEE, b"Adobe\0\x64\0\0\0\0\0");
         for segments in [
             vec![segment(0xC2, &FRAME), segment(0xDA, &SCAN)],
@@ -426,7 +608,6 @@ mod tests {
             vec![segment(0xC0, &deep), segment(0xDA, &SCAN)],
             vec![segment(0xC0, &odd), segment(0xDA, &SCAN)],
             vec![adobe, segment(0xC0, &FRAME), segment(0xDA, &SCAN)],
-            vec![segment(0xC0, &level), segment(0xDA, &ALONE)],
         ] {
             assert!(
                 Header::read(&file(&segments))
@@ -438,8 +619,52 @@ mod tests {
     }
 
     #[test]
-    fn scans_apart_with_fewer_rows_of_colour_are_refused() {
-        let apart = file(&[segment(0xC0, &FRAME), segment(0xDA, &ALONE)]);
+    fn scans_apart_are_found_each_with_its_tables() {
+        let data = file(&[
+            segment(0xC0, &FRAME),
+            segment(0xDA, &ALONE),
+            vec![1, 2, 0xFF, 0, 3, 0xFF, 0xD0, 4],
+            segment(0xDD, &[0, 5]),
+            segment(0xDA, &[2, 2, 0x11, 3, 0x10, 0, 63, 0]),
+            vec![5, 6, 0xFF, 0xD9],
+        ]);
+        let header = Header::read(&data).unwrap();
+        assert!(header.apart);
+        let mut scans = Scans::new(&data, &header);
+        let luma = scans.next().unwrap().unwrap();
+        assert_eq!(luma.components, [0]);
+        assert_eq!(luma.header.size, header.size);
+        assert_eq!(luma.header.units(), (8, 6));
+        assert_eq!(
+            (luma.header.components[0].across, luma.header.tables.restart),
+            (1, 0)
+        );
+        let colour = scans.next().unwrap().unwrap();
+        assert_eq!(colour.components, [1, 2]);
+        assert_eq!(colour.header.size, Dimensions::new(32, 24));
+        assert_eq!((colour.header.units(), header.units()), ((4, 3), (4, 3)));
+        assert_eq!(
+            (colour.header.components[1].dc, colour.header.tables.restart),
+            (1, 5)
+        );
+        assert_eq!(&data[colour.header.scan..], [5, 6, 0xFF, 0xD9]);
+        assert!(scans.next().unwrap().is_none());
+    }
+
+    #[test]
+    fn scans_of_what_there_is_not_are_refused() {
+        for scan in [&[1, 9, 0, 0, 63, 0][..], &[2, 2, 0, 2, 0, 0, 63, 0]] {
+            let data = file(&[segment(0xC0, &FRAME), segment(0xDA, scan)]);
+            let header = Header::read(&data).unwrap();
+            assert!(Scans::new(&data, &header).next().is_err());
+        }
+    }
+
+    #[test]
+    fn scans_apart_that_nobody_reads_well_are_refused() {
+        let mut deep = FRAME;
+        deep[0] = 12;
+        let apart = file(&[segment(0xC0, &deep), segment(0xDA, &ALONE)]);
         let error = Header::read(&apart).unwrap_err();
         assert!(matches!(error, MediaError::Unsupported { .. }), "{error:?}");
         // A progressive picture has them always, and the library reads those well.

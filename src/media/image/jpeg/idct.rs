@@ -16,6 +16,8 @@
 pub(super) struct Dequantiser {
     real: [f32; 64],
     whole: [i32; 64],
+    /// `real` in rows of eight.
+    rows: [[f32; 8]; 8],
 }
 
 /// How many points a side are made of a block of eight.
@@ -59,6 +61,7 @@ impl Dequantiser {
     pub(super) fn new(table: &[u16; 64], points: Points) -> Self {
         let mut real = [0.0; 64];
         let mut whole = [0; 64];
+        let mut rows = [[0.0; 8]; 8];
         for (k, &step) in table.iter().enumerate() {
             let at = usize::from(ZIGZAG[k]);
             let factor = match points {
@@ -69,8 +72,21 @@ impl Dequantiser {
             };
             real[k] = (f64::from(step) * factor) as f32;
             whole[k] = i32::from(step);
+            rows[at / 8][at % 8] = real[k];
         }
-        Self { real, whole }
+        Self { real, whole, rows }
+    }
+
+    /// The lowest coefficients of 8 or 4 points, in rows and columns.
+    #[inline(always)]
+    pub(super) fn rows<const N: usize>(&self, levels: &[[i16; N]; N]) -> [[f32; N]; N] {
+        let mut block = [[0.0; N]; N];
+        for ((to, from), factors) in block.iter_mut().zip(levels).zip(&self.rows) {
+            for ((to, from), factor) in to.iter_mut().zip(from).zip(factors) {
+                *to = f32::from(*from) * factor;
+            }
+        }
+        block
     }
 
     /// Coefficient `k` of 8 or 4 points.

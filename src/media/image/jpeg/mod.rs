@@ -21,6 +21,7 @@ mod huffman;
 mod idct;
 mod lanes;
 mod lengths;
+mod low;
 mod quantise;
 mod read;
 mod resize;
@@ -31,6 +32,8 @@ mod upsample;
 #[cfg(test)]
 mod tests;
 
+use std::sync::Arc;
+
 use bytes::Bytes;
 
 pub use lanes::narrowly;
@@ -39,12 +42,14 @@ pub(super) use frame::frame_header;
 pub(super) use upsample::{is_grey, of_picture, to_picture, upright};
 
 use header::Header;
+use low::Low;
 
 use super::transform::flatten;
 use crate::dimensions::Dimensions;
 use crate::media::cancel::Cancel;
 use crate::media::codec::{
     DecodeOptions, Fitted, ImageDecoder, ImageEncoder, ImageHeader, ImageSettings, ImageStream,
+    Reduced,
 };
 use crate::media::error::MediaError;
 use crate::media::guard::check_size;
@@ -92,7 +97,10 @@ impl ImageDecoder for JpegDecoder {
 ///
 /// [`MediaError::Unsupported`] where it does not, or what is wrong with the header.
 pub(super) fn check_scans(data: &[u8]) -> Result<(), MediaError> {
-    Header::read(data).map(drop)
+    if Header::read(data)?.is_lost_on_others() {
+        return Err(header::lost_on_others());
+    }
+    Ok(())
 }
 
 /// Octets held to deliver a picture not below `least`: RGB and planes, and rows of units.
@@ -103,9 +111,15 @@ fn held(header: &Header, least: Option<Dimensions>) -> u64 {
     };
     let pixels = u64::from(size.width).saturating_mul(u64::from(size.height));
     let rows = u64::from(size.width).saturating_mul(3 * (32 + 4 * 16));
+    let low = if header.apart {
+        low::octets_for(header, size)
+    } else {
+        0
+    };
     pixels
         .saturating_mul(9)
         .saturating_add(rows)
+        .saturating_add(low)
         .saturating_add(1 << 18)
 }
 
@@ -178,6 +192,24 @@ impl ImageStream for Stream {
         chroma: Chroma,
     ) -> Result<Option<Planes>, MediaError> {
         self.planes(size, chroma)
+    }
+
+    fn reduce(
+        &mut self,
+        size: Dimensions,
+        chroma: Chroma,
+        most: usize,
+    ) -> Result<Option<Arc<dyn Reduced>>, MediaError> {
+        let Some(header) = &self.header else {
+            return Ok(None);
+        };
+        let points = low::points(header, size, chroma);
+        if Low::octets_of(header, &points) > most {
+            return Ok(None);
+        }
+        let cancel = &self.options.cancel;
+        let low = Low::read(&self.data, header, &points, cancel)?;
+        Ok(low.map(|low| -> Arc<dyn Reduced> { Arc::new(low) }))
     }
 
     fn warnings(&self) -> &[String] {

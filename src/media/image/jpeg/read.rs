@@ -2,11 +2,13 @@
 
 use super::header::Header;
 use super::idct::Points;
+use super::low::{self, Low};
 use super::resize::{Scaler, Span};
-use super::scan::Scan;
+use super::scan::{Channel, Scan};
 use super::upsample;
 use crate::dimensions::Dimensions;
 use crate::media::cancel::Cancel;
+use crate::media::codec::Reduced;
 use crate::media::error::MediaError;
 use crate::media::info::Format;
 use crate::media::picture::{Chroma, Matrix, Planes};
@@ -30,30 +32,90 @@ pub(super) fn planes(
     chroma: Chroma,
     cancel: &Cancel,
 ) -> Result<Option<Reading>, MediaError> {
+    let points = low::points(header, size, chroma);
+    if header.apart {
+        let Some(low) = Low::read(data, header, &points, cancel)? else {
+            return Ok(None);
+        };
+        let planes = low.planes(size, chroma, cancel)?;
+        let warning = low.warnings().first().cloned();
+        return Ok(planes.map(|planes| Reading { planes, warning }));
+    }
+    let Some(mut scan) = Scan::<u8>::new(data, header, &points)? else {
+        return Ok(None);
+    };
+    let planes = scaled_planes(&mut scan, header, size, chroma, cancel)?;
+    let warning = verdict(scan.damage(), scan.progress())?;
+    Ok(Some(Reading { planes, warning }))
+}
+
+/// A picture's samples, row of units by row of units.
+pub(super) trait UnitRows {
+    /// Makes the next row of units; `false` after the last.
+    fn next_row(&mut self) -> bool;
+
+    /// The samples that the row made last has of a component, row by row.
+    fn component(&self, index: usize) -> &[u8];
+
+    /// Samples of a row of a component.
+    fn stride(&self, index: usize) -> usize;
+
+    /// Whether it is not worth going on.
+    fn is_hopeless(&self) -> bool {
+        false
+    }
+}
+
+impl UnitRows for Scan<'_, u8> {
+    fn next_row(&mut self) -> bool {
+        Scan::next_row(self)
+    }
+
+    fn component(&self, index: usize) -> &[u8] {
+        self.channels().get(index).map_or(&[], Channel::values)
+    }
+
+    fn stride(&self, index: usize) -> usize {
+        self.channels().get(index).map_or(0, Channel::stride)
+    }
+
+    fn is_hopeless(&self) -> bool {
+        Scan::is_hopeless(self)
+    }
+}
+
+/// Scales the samples of the picture that `header` describes, which have the points that
+/// [`Plan`] asks for, to planes of `size`.
+pub(super) fn scaled_planes(
+    rows: &mut impl UnitRows,
+    header: &Header,
+    size: Dimensions,
+    chroma: Chroma,
+    cancel: &Cancel,
+) -> Result<Planes, MediaError> {
     let plans: Vec<Plan> = (0..header.components.len())
         .filter_map(|index| Plan::new(header, index, size, chroma))
         .collect();
-    let points: Vec<Points> = plans.iter().map(|plan| plan.points).collect();
-    let Some(mut scan) = Scan::new(data, header, &points)? else {
-        return Ok(None);
-    };
     let mut scalers: Vec<(Scaler, usize)> = plans
         .iter()
         .map(|plan| (Scaler::new(plan.across, plan.down), plan.down.from))
         .collect();
-    while scan.next_row() {
+    while rows.next_row() {
         cancel.check()?;
-        for (channel, (scaler, left)) in scan.channels().iter().zip(&mut scalers) {
-            for row in channel.rows().take(*left) {
+        for (index, (scaler, left)) in scalers.iter_mut().enumerate() {
+            let samples = rows.component(index);
+            for row in samples.chunks_exact(rows.stride(index).max(1)) {
+                if *left == 0 {
+                    break;
+                }
                 scaler.push(row);
+                *left -= 1;
             }
-            *left = left.saturating_sub(channel.rows().len());
         }
-        if scan.is_hopeless() {
+        if rows.is_hopeless() {
             break;
         }
     }
-    let warning = verdict(&scan)?;
     let mut planes = scalers.into_iter().zip(&plans).map(|((scaler, _), plan)| {
         let plane = scaler.finish();
         match plan.double {
@@ -71,7 +133,7 @@ pub(super) fn planes(
         }
     });
     let (y, cb, cr) = (planes.next(), planes.next(), planes.next());
-    let planes = Planes {
+    Ok(Planes {
         size,
         chroma: if cb.is_some() { chroma } else { Chroma::None },
         full_range: true,
@@ -79,8 +141,7 @@ pub(super) fn planes(
         y: y.unwrap_or_default(),
         cb: cb.unwrap_or_default(),
         cr: cr.unwrap_or_default(),
-    };
-    Ok(Some(Reading { planes, warning }))
+    })
 }
 
 /// The size of a picture of `full` pixels at so many points for eight.
@@ -103,13 +164,16 @@ pub(super) fn fewest(full: Dimensions, least: Dimensions) -> Points {
         .unwrap_or(Points::Eight)
 }
 
-/// Whether enough of the picture is there, and what to say of the rest.
-fn verdict(scan: &Scan<'_>) -> Result<Option<String>, MediaError> {
-    let Some(at) = scan.damage() else {
+/// Whether enough of the picture is there, and what to say of the rest: of damage first at this
+/// octet, and of so many of so many units decoded.
+pub(super) fn verdict(
+    damage: Option<usize>,
+    (decoded, units): (usize, usize),
+) -> Result<Option<String>, MediaError> {
+    let Some(at) = damage else {
         return Ok(None);
     };
-    let (decoded, units) = scan.progress();
-    if scan.is_hopeless() || decoded.saturating_mul(2) < units {
+    if decoded.saturating_mul(2) < units {
         let what = format!("only {decoded} of {units} units can be read");
         return Err(MediaError::malformed_at(Format::Jpeg, what, at));
     }
@@ -120,8 +184,8 @@ fn verdict(scan: &Scan<'_>) -> Result<Option<String>, MediaError> {
 }
 
 /// What becomes of one component.
-struct Plan {
-    points: Points,
+pub(super) struct Plan {
+    pub(super) points: Points,
     across: Span,
     down: Span,
     /// Whether the plane is then doubled, across and down.
@@ -129,7 +193,12 @@ struct Plan {
 }
 
 impl Plan {
-    fn new(header: &Header, index: usize, size: Dimensions, chroma: Chroma) -> Option<Self> {
+    pub(super) fn new(
+        header: &Header,
+        index: usize,
+        size: Dimensions,
+        chroma: Chroma,
+    ) -> Option<Self> {
         let first = header.components.first()?;
         let component = header.components.get(index)?;
         let share = |part: usize, whole: usize| real(part) / real(whole.max(1));

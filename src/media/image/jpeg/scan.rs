@@ -12,10 +12,59 @@ use super::idct::{self, Dequantiser, Points, ZIGZAG};
 use super::lanes;
 use crate::media::error::MediaError;
 
+/// What a scan is decoded to: samples, or the levels of low coefficients that samples are made of
+/// later.
+pub(super) trait Value: Copy {
+    /// Of what the data do not tell.
+    const GREY: Self;
+
+    /// Whether there is something to compute for which wide instructions are worth the compiler's
+    /// time.
+    const WIDE: bool;
+
+    /// The values of the block whose DC coefficient is `mean`.
+    fn block<const N: usize, B: Block<N>>(
+        q: &Dequantiser,
+        mean: i32,
+        ac: &AcTable,
+        bits: &mut Bits<'_>,
+    ) -> [[Self; N]; N];
+}
+
+impl Value for u8 {
+    const GREY: Self = 128;
+    const WIDE: bool = true;
+
+    #[inline(always)]
+    fn block<const N: usize, B: Block<N>>(
+        q: &Dequantiser,
+        mean: i32,
+        ac: &AcTable,
+        bits: &mut Bits<'_>,
+    ) -> [[Self; N]; N] {
+        B::samples(q, mean, ac, bits)
+    }
+}
+
+impl Value for i16 {
+    const GREY: Self = 0;
+    const WIDE: bool = false;
+
+    #[inline(always)]
+    fn block<const N: usize, B: Block<N>>(
+        _: &Dequantiser,
+        mean: i32,
+        ac: &AcTable,
+        bits: &mut Bits<'_>,
+    ) -> [[Self; N]; N] {
+        B::levels(mean, ac, bits)
+    }
+}
+
 /// A scan being decoded.
-pub(super) struct Scan<'a> {
+pub(super) struct Scan<'a, V> {
     bits: Bits<'a>,
-    channels: Vec<Channel>,
+    channels: Vec<Channel<V>>,
     dc: [Option<DcTable>; 4],
     ac: [Option<AcTable>; 4],
     /// Units side by side and one below the other.
@@ -33,28 +82,33 @@ pub(super) struct Scan<'a> {
 }
 
 /// A component while it is decoded.
-pub(super) struct Channel {
+pub(super) struct Channel<V> {
     across: usize,
     down: usize,
     dc: usize,
     ac: usize,
     dequantiser: Dequantiser,
     points: Points,
-    /// The DC coefficient before.
-    before: i32,
+    /// The DC coefficient before. Sound pictures have 12 bits of it.
+    before: i16,
     stride: usize,
-    /// The samples of a row of units.
-    samples: Vec<u8>,
+    /// The values of a row of units.
+    values: Vec<V>,
 }
 
-impl Channel {
-    /// The rows of samples of the row of units decoded last.
-    pub(super) fn rows(&self) -> std::slice::ChunksExact<'_, u8> {
-        self.samples.chunks_exact(self.stride.max(1))
+impl<V> Channel<V> {
+    /// The values of the row of units decoded last, row by row.
+    pub(super) fn values(&self) -> &[V] {
+        &self.values
+    }
+
+    /// Values of a row.
+    pub(super) const fn stride(&self) -> usize {
+        self.stride
     }
 }
 
-impl<'a> Scan<'a> {
+impl<'a, V: Value> Scan<'a, V> {
     /// Starts on the scan of `data` that `header` describes, each component with as many points a
     /// side as `points` says. `None` where the file leaves out a table.
     pub(super) fn new(
@@ -62,25 +116,15 @@ impl<'a> Scan<'a> {
         header: &Header,
         points: &[Points],
     ) -> Result<Option<Self>, MediaError> {
-        let first = header.components.first();
-        let (wide, high) = first.map_or((1, 1), |c| (c.across, c.down));
-        let side = |length: u32, blocks: usize| {
-            usize::try_from(length)
-                .unwrap_or(usize::MAX)
-                .div_ceil(8 * blocks)
-        };
-        let (across, down) = (
-            side(header.size.width, wide),
-            side(header.size.height, high),
-        );
+        let (across, down) = header.units();
         let (mut dc, mut ac) = ([const { None }; 4], [const { None }; 4]);
         let mut channels = Vec::new();
         for (component, &points) in header.components.iter().zip(points) {
-            let table = header.quantisers.get(component.quantiser);
+            let table = header.tables.quantisers.get(component.quantiser);
             let (Some(Some(table)), Some(Some((slow, slow_at))), Some(Some((fast, fast_at)))) = (
                 table,
-                header.dc.get(component.dc),
-                header.ac.get(component.ac),
+                header.tables.dc.get(component.dc),
+                header.tables.ac.get(component.ac),
             ) else {
                 return Ok(None);
             };
@@ -100,7 +144,7 @@ impl<'a> Scan<'a> {
                 points,
                 before: 0,
                 stride,
-                samples: vec![0; stride * component.down * points.count()],
+                values: vec![V::GREY; stride * component.down * points.count()],
             });
         }
         Ok(Some(Self {
@@ -110,7 +154,7 @@ impl<'a> Scan<'a> {
             ac,
             across,
             down,
-            restart: header.restart,
+            restart: header.tables.restart,
             next: 0,
             resume: 0,
             decoded: 0,
@@ -119,7 +163,7 @@ impl<'a> Scan<'a> {
     }
 
     /// The components.
-    pub(super) fn channels(&self) -> &[Channel] {
+    pub(super) fn channels(&self) -> &[Channel<V>] {
         &self.channels
     }
 
@@ -209,51 +253,58 @@ impl<'a> Scan<'a> {
 
     /// Decodes the units of the row from `from` to `to`; gives the first that could not be read.
     fn units(&mut self, from: usize, to: usize) -> usize {
-        lanes::widest(
-            #[inline(always)]
-            || {
-                // A copy, so that the compiler can keep it in registers.
-                let mut bits = self.bits;
-                let mut done = to;
-                for x in from..to {
-                    for channel in &mut self.channels {
-                        let (Some(Some(dc)), Some(Some(ac))) =
-                            (self.dc.get(channel.dc), self.ac.get(channel.ac))
-                        else {
-                            continue;
-                        };
-                        match channel.points {
-                            Points::One => channel.unit::<1, One>(x, dc, ac, &mut bits),
-                            Points::Two => channel.unit::<2, Two>(x, dc, ac, &mut bits),
-                            Points::Four => channel.unit::<4, Four>(x, dc, ac, &mut bits),
-                            Points::Eight => channel.unit::<8, Eight>(x, dc, ac, &mut bits),
-                        }
-                    }
-                    if bits.is_bad() {
-                        done = x;
-                        break;
-                    }
+        if V::WIDE {
+            lanes::widest(
+                #[inline(always)]
+                || self.read_units(from, to),
+            )
+        } else {
+            self.read_units(from, to)
+        }
+    }
+
+    #[inline(always)]
+    fn read_units(&mut self, from: usize, to: usize) -> usize {
+        // A copy, so that the compiler can keep it in registers.
+        let mut bits = self.bits;
+        let mut done = to;
+        for x in from..to {
+            for channel in &mut self.channels {
+                let (Some(Some(dc)), Some(Some(ac))) =
+                    (self.dc.get(channel.dc), self.ac.get(channel.ac))
+                else {
+                    continue;
+                };
+                match channel.points {
+                    Points::One => channel.unit::<1, One>(x, dc, ac, &mut bits),
+                    Points::Two => channel.unit::<2, Two>(x, dc, ac, &mut bits),
+                    Points::Four => channel.unit::<4, Four>(x, dc, ac, &mut bits),
+                    Points::Eight => channel.unit::<8, Eight>(x, dc, ac, &mut bits),
                 }
-                self.bits = bits;
-                done
-            },
-        )
+            }
+            if bits.is_bad() {
+                done = x;
+                break;
+            }
+        }
+        self.bits = bits;
+        done
     }
 
     /// Paints the units of the row from `from` to `to` grey.
     fn grey(&mut self, from: usize, to: usize) {
         for channel in &mut self.channels {
             let unit = channel.across * channel.points.count();
-            for row in channel.samples.chunks_exact_mut(channel.stride.max(1)) {
-                if let Some(samples) = row.get_mut(from * unit..to * unit) {
-                    samples.fill(128);
+            for row in channel.values.chunks_exact_mut(channel.stride.max(1)) {
+                if let Some(values) = row.get_mut(from * unit..to * unit) {
+                    values.fill(V::GREY);
                 }
             }
         }
     }
 }
 
-impl Channel {
+impl<V: Value> Channel<V> {
     /// Decodes the blocks of unit `x` of a row.
     #[inline(always)]
     fn unit<const N: usize, B: Block<N>>(
@@ -272,12 +323,13 @@ impl Channel {
                 .wrapping_add(right);
             for _ in 0..self.across {
                 bits.refill();
-                self.before = self.before.wrapping_add(dc.difference(bits));
-                let samples = B::samples(&self.dequantiser, self.before, ac, bits);
+                self.before = self.before.wrapping_add(low_bits(dc.difference(bits)));
+                let mean = i32::from(self.before);
+                let values = V::block::<N, B>(&self.dequantiser, mean, ac, bits);
                 let mut at = left;
-                for row in samples {
+                for row in values {
                     let to = self
-                        .samples
+                        .values
                         .get_mut(at..)
                         .and_then(|to| to.first_chunk_mut());
                     if let Some(to) = to {
@@ -323,39 +375,75 @@ fn low<const LAST: usize>(
     any
 }
 
-/// Decodes a block to so many points a side. A type and not a function that is passed, because
-/// only what is inlined has the widest instructions.
-trait Block<const N: usize> {
-    /// The samples of the block whose DC coefficient is `mean`.
-    fn samples(q: &Dequantiser, mean: i32, ac: &AcTable, bits: &mut Bits<'_>) -> [[u8; N]; N];
+/// The lowest 16 bits, which are all there are of a coefficient.
+#[inline(always)]
+#[allow(
+    clippy::cast_possible_truncation,
+    reason = "coefficients and their differences have 16 bits"
+)]
+const fn low_bits(value: i32) -> i16 {
+    value as i16
 }
 
-struct One;
-struct Two;
-struct Four;
-struct Eight;
+/// Decodes a block to so many points a side. A type and not a function that is passed, because
+/// only what is inlined has the widest instructions.
+pub(super) trait Block<const N: usize> {
+    /// The samples of the block whose DC coefficient is `mean`.
+    #[inline(always)]
+    fn samples(q: &Dequantiser, mean: i32, ac: &AcTable, bits: &mut Bits<'_>) -> [[u8; N]; N] {
+        Self::transformed(q, &Self::levels(mean, ac, bits))
+    }
+
+    /// Its coefficients as they are in the file, in rows and columns.
+    fn levels(mean: i32, ac: &AcTable, bits: &mut Bits<'_>) -> [[i16; N]; N];
+
+    /// The samples of such coefficients.
+    fn transformed(q: &Dequantiser, levels: &[[i16; N]; N]) -> [[u8; N]; N];
+}
+
+pub(super) struct One;
+pub(super) struct Two;
+pub(super) struct Four;
+pub(super) struct Eight;
 
 impl Block<1> for One {
     #[inline(always)]
-    fn samples(q: &Dequantiser, mean: i32, ac: &AcTable, bits: &mut Bits<'_>) -> [[u8; 1]; 1] {
+    fn levels(mean: i32, ac: &AcTable, bits: &mut Bits<'_>) -> [[i16; 1]; 1] {
         ac.pass(bits, 1);
-        [[idct::one(q.whole(0, mean))]]
+        [[low_bits(mean)]]
+    }
+
+    #[inline(always)]
+    fn transformed(q: &Dequantiser, levels: &[[i16; 1]; 1]) -> [[u8; 1]; 1] {
+        let [[mean]] = *levels;
+        [[idct::one(q.whole(0, mean.into()))]]
     }
 }
 
 impl Block<2> for Two {
     #[inline(always)]
-    fn samples(q: &Dequantiser, mean: i32, ac: &AcTable, bits: &mut Bits<'_>) -> [[u8; 2]; 2] {
-        let mut block = [0_i32; 8];
+    fn levels(mean: i32, ac: &AcTable, bits: &mut Bits<'_>) -> [[i16; 2]; 2] {
+        let mut block = [0_i16; 8];
         low::<4>(
             ac,
             bits,
             #[inline(always)]
             // Numbers from 7 on are of no use, and share a slot.
-            |k, value| block[k.min(7)] = q.whole(k, value),
+            |k, value| block[k.min(7)] = low_bits(value),
         );
         let [_, across, down, _, both, ..] = block;
-        idct::two(q.whole(0, mean), across, down, both)
+        [[low_bits(mean), across], [down, both]]
+    }
+
+    #[inline(always)]
+    fn transformed(q: &Dequantiser, levels: &[[i16; 2]; 2]) -> [[u8; 2]; 2] {
+        let [[mean, across], [down, both]] = *levels;
+        idct::two(
+            q.whole(0, mean.into()),
+            q.whole(1, across.into()),
+            q.whole(2, down.into()),
+            q.whole(4, both.into()),
+        )
     }
 }
 
@@ -375,6 +463,28 @@ impl Block<4> for Four {
         }
         rows[0][0] = q.real(0, mean);
         idct::four(&rows)
+    }
+
+    #[inline(always)]
+    fn levels(mean: i32, ac: &AcTable, bits: &mut Bits<'_>) -> [[i16; 4]; 4] {
+        let mut block = [0_i16; 32];
+        low::<24>(
+            ac,
+            bits,
+            #[inline(always)]
+            |k, value| block[usize::from(QUARTER[k & 63] & 31)] = low_bits(value),
+        );
+        let mut rows = [[0; 4]; 4];
+        for (row, from) in rows.iter_mut().zip(block.as_chunks::<4>().0) {
+            *row = *from;
+        }
+        rows[0][0] = low_bits(mean);
+        rows
+    }
+
+    #[inline(always)]
+    fn transformed(q: &Dequantiser, levels: &[[i16; 4]; 4]) -> [[u8; 4]; 4] {
+        idct::four(&q.rows(levels))
     }
 }
 
@@ -397,6 +507,32 @@ impl Block<8> for Eight {
             *row = *from;
         }
         idct::eight(&mut rows)
+    }
+
+    #[inline(always)]
+    fn levels(mean: i32, ac: &AcTable, bits: &mut Bits<'_>) -> [[i16; 8]; 8] {
+        let mut block = [0_i16; 64];
+        low::<63>(
+            ac,
+            bits,
+            #[inline(always)]
+            |k, value| block[usize::from(ZIGZAG[k & 63] & 63)] = low_bits(value),
+        );
+        block[0] = low_bits(mean);
+        let mut rows = [[0; 8]; 8];
+        for (row, from) in rows.iter_mut().zip(block.as_chunks::<8>().0) {
+            *row = *from;
+        }
+        rows
+    }
+
+    #[inline(always)]
+    fn transformed(q: &Dequantiser, levels: &[[i16; 8]; 8]) -> [[u8; 8]; 8] {
+        let ([first, ..], rest) = (levels[0], levels.as_flattened());
+        if rest.iter().skip(1).all(|&level| level == 0) {
+            return idct::flat(q.real(0, first.into()));
+        }
+        idct::eight(&mut q.rows(levels))
     }
 }
 

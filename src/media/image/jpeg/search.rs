@@ -22,7 +22,10 @@ pub(super) struct Choice {
 impl Choice {
     /// The encoding of a coarseness.
     pub(super) fn at(coefficients: &Coefficients, coarseness: Coarseness) -> Self {
-        let tables = Tables::new(coarseness);
+        Self::of(coefficients, coarseness, Tables::new(coarseness))
+    }
+
+    fn of(coefficients: &Coefficients, coarseness: Coarseness, tables: Tables) -> Self {
         let counts = Counts::of(coefficients, &tables);
         Self {
             coarseness,
@@ -50,9 +53,17 @@ pub(super) fn finest_within(
     let mut best: Option<Choice> = None;
     // Coarsenesses known to be too fine and to fit.
     let (mut over, mut fits) = (None::<Coarseness>, None::<Coarseness>);
-    for _ in 0..MOST_LOOKS {
+    let mut too_fine: Option<Tables> = None;
+    for look in 0..MOST_LOOKS {
         let wanted = guide.solve(budget * AIM);
         let mut next = wanted;
+        if look >= SOON
+            && best
+                .as_ref()
+                .is_some_and(|best| best.predicted.octets >= budget * LATE_ENOUGH)
+        {
+            break;
+        }
         if let Some(over) = over
             && next <= over
         {
@@ -67,17 +78,30 @@ pub(super) fn finest_within(
         if over == Some(next) || fits == Some(next) {
             break;
         }
-        let choice = Choice::at(coefficients, next);
+        // Fine quantisers are few: that of the next coarseness may be the same.
+        let tables = Tables::new(next);
+        if too_fine.as_ref() == Some(&tables) {
+            over = Some(next);
+            continue;
+        }
+        if let Some(best) = best.as_mut().filter(|best| best.tables == tables) {
+            best.coarseness = next;
+            fits = Some(next);
+            continue;
+        }
+        let choice = Choice::of(coefficients, next, tables);
         let octets = choice.predicted.octets;
         guide.correct(next, octets);
         if choice.predicted.most() <= budget {
             fits = Some(next);
             best = Some(choice);
-            if octets >= budget * ENOUGH || next == finest {
+            let enough = if look < SOON { ENOUGH } else { LATE_ENOUGH };
+            if octets >= budget * enough || next == finest {
                 break;
             }
         } else {
             over = Some(next);
+            too_fine = Some(choice.tables);
             if next == coarsest {
                 return None;
             }
@@ -89,18 +113,29 @@ pub(super) fn finest_within(
     })
 }
 
-/// The share of a budget that is aimed at, and the share that is enough.
+/// The share of a budget that is aimed at, and the share that is enough, at first and later: steps
+/// of quantisers are whole, so that there may be nothing in between.
 const AIM: f64 = 0.996;
 const ENOUGH: f64 = 0.99;
+const SOON: usize = 3;
+const LATE_ENOUGH: f64 = 0.97;
 
 /// Exact looks after which a search ends.
-const MOST_LOOKS: usize = 12;
+const MOST_LOOKS: usize = 14;
 
 fn between(over: Coarseness, fits: Coarseness) -> Coarseness {
     Coarseness::nearest((over.real() * fits.real()).sqrt())
 }
 
-/// Tells about how many octets a coarseness takes, from a part of the picture.
+/// About the octets that a coarseness takes, told from a part of the picture.
+pub(super) fn about(coefficients: &Coefficients, coarseness: Coarseness) -> f64 {
+    Guide::new(coefficients, coarseness, coarseness)
+        .told(coarseness.real().ln())
+        .exp()
+}
+
+/// Tells about how many octets a coarseness takes, from a part of the picture. Everything is in
+/// logarithms: octets fall about as a power of the coarseness.
 struct Guide<'a> {
     coefficients: &'a Coefficients,
     every: usize,
@@ -108,13 +143,21 @@ struct Guide<'a> {
     share: f64,
     finest: f64,
     coarsest: f64,
-    /// What exact looks came to over what was told.
+    /// What the last exact look came to, over what was told.
     factor: f64,
-    known: Vec<(Coarseness, f64)>,
+    near: f64,
+    /// Coarsenesses and what they were told to take, from the finest on.
+    known: Vec<(f64, f64)>,
 }
 
 /// About as many blocks are counted for a guess.
 const SAMPLE: usize = 600;
+
+/// The most guesses for one solution, and how near to the goal one has to be for it: before an exact
+/// look, and after one.
+const GUESSES: usize = 8;
+const NEAR: f64 = 0.01;
+const NEARER: f64 = 0.003;
 
 impl<'a> Guide<'a> {
     fn new(coefficients: &'a Coefficients, finest: Coarseness, coarsest: Coarseness) -> Self {
@@ -123,60 +166,54 @@ impl<'a> Guide<'a> {
             coefficients,
             every,
             share: real(every),
-            finest: finest.real(),
-            coarsest: coarsest.real(),
-            factor: 1.0,
+            finest: finest.real().ln(),
+            coarsest: coarsest.real().ln(),
+            factor: 0.0,
+            near: NEAR,
             known: Vec::new(),
         }
     }
 
-    fn told(&mut self, coarseness: Coarseness) -> f64 {
-        if let Some((_, octets)) = self.known.iter().find(|(known, _)| *known == coarseness) {
-            return *octets;
-        }
-        let tables = Tables::new(coarseness);
+    fn told(&mut self, at: f64) -> f64 {
+        let tables = Tables::new(Coarseness::nearest(at.exp()));
         let counts = Counts::sampled(self.coefficients, &tables, self.every);
         let octets = counts.estimate(self.coefficients.chroma, self.share);
-        self.known.push((coarseness, octets));
-        octets
+        octets.max(1.0).ln()
     }
 
     /// Learns what a coarseness really takes.
     fn correct(&mut self, coarseness: Coarseness, octets: f64) {
-        self.factor = octets / self.told(coarseness).max(1.0);
+        let at = coarseness.real().ln();
+        let told = self.know(at);
+        self.factor = octets.max(1.0).ln() - told;
+        self.near = NEARER;
+    }
+
+    /// What a coarseness is told to take, looked at if it is not known.
+    fn know(&mut self, at: f64) -> f64 {
+        let place = self.known.partition_point(|&(c, _)| c < at);
+        if let Some(&(c, told)) = self.known.get(place)
+            && c <= at
+        {
+            return told;
+        }
+        let told = self.told(at);
+        self.known.insert(place, (at, told));
+        told
     }
 
     /// The coarseness that should take so many octets.
     fn solve(&mut self, octets: f64) -> Coarseness {
-        let goal = (octets / self.factor.max(1e-6)).max(1.0).ln();
-        let (mut low, mut high) = (self.finest.ln(), self.coarsest.ln());
-        let mut at = (low + high) / 2.0;
-        let mut low_value = None;
-        let mut high_value = None;
-        for _ in 0..10 {
-            let value = self.told(Coarseness::nearest(at.exp())).max(1.0).ln() - goal;
-            if value.abs() < 0.002 {
+        let goal = octets.max(1.0).ln() - self.factor;
+        let mut at = f64::midpoint(self.finest, self.coarsest);
+        for _ in 0..GUESSES {
+            let turned: Vec<(f64, f64)> = self.known.iter().map(|&(c, o)| (-o, c)).collect();
+            let found = line(&turned, -goal, 1.0 / SLOPE).unwrap_or(at);
+            at = found.clamp(self.finest, self.coarsest);
+            let known = |&(c, _): &(f64, f64)| (c - at).abs() < 5e-4;
+            if self.known.iter().any(known) || (self.know(at) - goal).abs() < self.near {
                 break;
             }
-            if value > 0.0 {
-                (low, low_value) = (at, Some(value));
-            } else {
-                (high, high_value) = (at, Some(value));
-            }
-            if high - low < 0.002 {
-                at = high;
-                break;
-            }
-            // Octets fall about as a power of the coarseness.
-            at = match (low_value, high_value) {
-                (Some(a), Some(b)) => {
-                    let share = (a / (a - b)).clamp(0.05, 0.95);
-                    low + (high - low) * share
-                }
-                (Some(a), None) => (at + a / SLOPE).min(high),
-                (None, Some(b)) => (at + b / SLOPE).max(low),
-                (None, None) => at,
-            };
         }
         Coarseness::nearest(at.exp())
     }
@@ -184,6 +221,20 @@ impl<'a> Guide<'a> {
 
 /// By how much the logarithm of octets falls for the logarithm of coarseness, about.
 const SLOPE: f64 = 0.7;
+
+/// The value at `at` of the lines from point to point, which are in their order; beyond the first
+/// and the last it goes on by `slope`.
+fn line(points: &[(f64, f64)], at: f64, slope: f64) -> Option<f64> {
+    let behind = points.partition_point(|&(x, _)| x < at);
+    let before = behind.checked_sub(1).and_then(|index| points.get(index));
+    match (before, points.get(behind)) {
+        (Some(&(x0, y0)), Some(&(x1, y1))) if x1 > x0 => {
+            Some(y0 + (y1 - y0) * (at - x0) / (x1 - x0))
+        }
+        (Some(&(x, y)), _) | (None, Some(&(x, y))) => Some(y + (at - x) * slope),
+        (None, None) => None,
+    }
+}
 
 #[allow(
     clippy::cast_precision_loss,
@@ -235,6 +286,23 @@ mod tests {
             assert!(choice.coarseness < before);
             before = choice.coarseness;
         }
+    }
+
+    #[test]
+    fn lines_go_through_their_points_and_on() {
+        let points = [(1.0, 10.0), (2.0, 8.0), (4.0, 7.0)];
+        for (at, expected) in [(1.0, 10.0), (1.5, 9.0), (3.0, 7.5), (0.0, 11.0), (5.0, 6.0)] {
+            assert_eq!(line(&points, at, -1.0), Some(expected), "{at}");
+        }
+        assert_eq!(line(&[], 1.0, -1.0), None);
+    }
+
+    #[test]
+    fn a_part_tells_what_the_whole_takes() {
+        let coefficients = noise(6_000);
+        let coarseness = Coarseness::of_quality(60);
+        let whole = Choice::at(&coefficients, coarseness).predicted.octets;
+        assert!((about(&coefficients, coarseness) / whole - 1.0).abs() < 0.05);
     }
 
     #[test]

@@ -5,12 +5,14 @@ use super::counts::Counts;
 use super::emit;
 use super::fit::fit;
 use super::header::Header;
+use super::idct::Points;
 use super::quantise::{Coarseness, Tables};
 use super::read;
 use super::search::{Choice, finest_within};
 use super::*;
 use crate::limits::Limits;
 use crate::media::picture::{Picture, Plays};
+use jpeg_encoder::SamplingFactor;
 
 /// Soft shapes under some noise.
 fn photograph(width: u32, height: u32) -> Picture {
@@ -215,6 +217,102 @@ fn the_head_has_the_octets_it_is_said_to_have() {
         let header = Header::read(&data).unwrap();
         assert_eq!(header.scan + 2, emit::head_octets(chroma) + values);
     }
+}
+
+/// The same picture in one scan, and in a scan for each component.
+fn together_and_apart(width: u16, height: u16, sampling: SamplingFactor) -> [Vec<u8>; 2] {
+    let picture = photograph(width.into(), height.into());
+    [false, true].map(|apart| {
+        let mut bytes = Vec::new();
+        let mut encoder = jpeg_encoder::Encoder::new(&mut bytes, 90);
+        encoder.set_sampling_factor(sampling);
+        // Tables of its own are what it makes a scan for each component for.
+        encoder.set_optimized_huffman_tables(apart);
+        encoder
+            .encode(picture.data(), width, height, jpeg_encoder::ColorType::Rgb)
+            .unwrap();
+        bytes
+    })
+}
+
+#[test]
+fn scans_apart_make_the_same_picture_as_one_scan() {
+    use SamplingFactor::{F_1_1, F_1_2, F_2_1, F_2_2};
+    for sampling in [F_1_1, F_2_1, F_1_2, F_2_2] {
+        for (width, height) in [(1, 1), (17, 33), (150, 99)] {
+            let [together, apart] = together_and_apart(width, height, sampling);
+            assert!(Header::read(&apart).unwrap().apart);
+            let size = Dimensions::new(width.into(), height.into());
+            for points in [Points::One, Points::Two, Points::Four, Points::Eight] {
+                for chroma in [Chroma::Half, Chroma::Full] {
+                    let size = read::scaled(size, points);
+                    let [one, each] =
+                        [&together, &apart].map(|data| read_back(data, size, chroma).unwrap());
+                    assert_eq!(each.warning, None);
+                    assert!(one.planes == each.planes, "{sampling:?} {size} {chroma:?}");
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn of_scans_apart_what_is_missing_is_grey() {
+    let [_, data] = together_and_apart(160, 120, SamplingFactor::F_2_2);
+    let size = Dimensions::new(160, 120);
+    let whole = read_back(&data, size, Chroma::Half).unwrap().planes;
+    let starts: Vec<usize> = data
+        .windows(2)
+        .enumerate()
+        .filter_map(|(at, marker)| (marker == [0xFF, 0xDA]).then_some(at))
+        .collect();
+    // Luma is two thirds of the blocks.
+    let [_, cb, cr] = *starts.as_slice() else {
+        panic!("{starts:?}")
+    };
+    let luma = read_back(&data[..cb], size, Chroma::Half).unwrap();
+    assert_eq!(luma.planes.y, whole.y);
+    assert!(luma.planes.cb.iter().all(|&level| level == 128));
+    assert!(luma.warning.unwrap().contains("160 of 460 units are lost"));
+    let red = read_back(&data[..cr], size, Chroma::Half).unwrap();
+    assert_eq!(red.planes.cb, whole.cb);
+    assert!(red.planes.cr.iter().all(|&level| level == 128));
+    assert!(read_back(&data[..cb / 4], size, Chroma::Half).is_err());
+}
+
+#[test]
+fn what_is_kept_for_a_size_serves_all_smaller_ones() {
+    let data = Bytes::from(file(&planes(320, 200, Chroma::Half), 90));
+    let mut stream = JpegDecoder.open(&data, &options(None)).unwrap();
+    let kept = Dimensions::new(120, 75);
+    assert!(stream.reduce(kept, Chroma::Half, 1_000).unwrap().is_none());
+    let low = stream.reduce(kept, Chroma::Half, 1 << 20).unwrap().unwrap();
+    // Luma and colour at 4 points, two octets each.
+    let units = 20 * 13;
+    assert_eq!(low.octets(), units * (4 * 16 + 2 * 16) * 2);
+    for width in [120, 60, 20, 3] {
+        let size = Dimensions::new(width, width * 5 / 8);
+        let alone = read_back(&data, size, Chroma::Half).unwrap().planes;
+        let again = low.planes(size, Chroma::Half, &Cancel::new()).unwrap();
+        assert!(Some(alone) == again, "{width}");
+    }
+    let larger = low.planes(Dimensions::new(300, 187), Chroma::Half, &Cancel::new());
+    assert!(larger.unwrap().is_none());
+}
+
+#[test]
+fn what_is_kept_of_a_damaged_picture_is_what_is_read_of_it() {
+    let mut data = with_restarts(320, 240);
+    let middle = data.len() / 2;
+    data[middle..middle + 40].fill(0xAA);
+    let data = Bytes::from(data);
+    let mut stream = JpegDecoder.open(&data, &options(None)).unwrap();
+    let size = Dimensions::new(50, 37);
+    let low = stream.reduce(size, Chroma::Full, 1 << 20).unwrap().unwrap();
+    let alone = read_back(&data, size, Chroma::Full).unwrap();
+    assert_eq!(low.warnings().first(), alone.warning.as_ref());
+    let again = low.planes(size, Chroma::Full, &Cancel::new()).unwrap();
+    assert!(again == Some(alone.planes));
 }
 
 /// A picture of another encoder, with a restart marker after each row of units.

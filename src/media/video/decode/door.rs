@@ -14,8 +14,8 @@ use crate::media::picture::{Packet, VideoFrame};
 const PATIENCE: usize = 60;
 
 /// A codec with limits, cancellation, panics and order taken care of.
-pub(super) struct Door {
-    name: &'static str,
+pub(crate) struct Door {
+    name: String,
     track: VideoFormat,
     limits: Limits,
     cancel: Cancel,
@@ -34,8 +34,8 @@ pub(super) struct Door {
 
 impl Door {
     /// A stream of `track`, whose size is held against the limits first.
-    pub(super) fn open(
-        name: &'static str,
+    pub(crate) fn open(
+        name: &str,
         track: &VideoFormat,
         limits: &Limits,
         cancel: &Cancel,
@@ -45,7 +45,7 @@ impl Door {
         guard::check_size(track.size, limits)?;
         let codec = guard::caught(name, || start(track, limits))?;
         Ok(Box::new(Self {
-            name,
+            name: name.to_owned(),
             track: track.clone(),
             limits: limits.clone(),
             cancel: cancel.clone(),
@@ -76,7 +76,11 @@ impl Door {
         }
         match outcome {
             Ok(()) => {}
-            Err(error @ (MediaError::Limit { .. } | MediaError::Cancelled)) => return Err(error),
+            Err(
+                error @ (MediaError::Limit { .. }
+                | MediaError::Cancelled
+                | MediaError::CodecFailed { .. }),
+            ) => return Err(error),
             Err(error) => {
                 if matches!(error, MediaError::CodecPanicked { .. }) {
                     self.codec = None;
@@ -120,13 +124,13 @@ impl Stage<Packet, VideoFrame> for Door {
         }
         if self.codec.is_none() && packet.key {
             let (start, track, limits) = (&self.start, &self.track, &self.limits);
-            self.codec = Some(guard::caught(self.name, || start(track, limits))?);
+            self.codec = Some(guard::caught(&self.name, || start(track, limits))?);
         }
         let Some(codec) = &mut self.codec else {
             return Ok(());
         };
         let mut frames = Vec::new();
-        let outcome = guard::caught(self.name, || codec.decode(&packet, &mut frames));
+        let outcome = guard::caught(&self.name, || codec.decode(&packet, &mut frames));
         let some = !frames.is_empty();
         // What nobody will see must not wait for its turn: pictures are large.
         frames.retain(|frame| packet.shown || frame.timestamp_us != packet.timestamp_us);
@@ -139,7 +143,7 @@ impl Stage<Packet, VideoFrame> for Door {
         self.cancel.check()?;
         if let Some(codec) = &mut self.codec {
             let mut frames = Vec::new();
-            let outcome = guard::caught(self.name, || codec.flush(&mut frames));
+            let outcome = guard::caught(&self.name, || codec.flush(&mut frames));
             let some = !frames.is_empty();
             self.take(outcome, frames, some)?;
         }

@@ -15,6 +15,8 @@ use crate::media::codec::{RateTarget, VideoEncoder, VideoFormat};
 use crate::media::error::MediaError;
 
 pub(super) use level::Level;
+#[cfg(feature = "plugins")]
+pub(crate) use spend::Spend;
 pub(super) use spend::octets;
 
 /// The encoders that are compiled in.
@@ -64,6 +66,34 @@ fn level(track: &VideoFormat, millihertz: u32, rate: u64) -> Result<Level, Media
     level
         .filter(|level| level.holds(track.size, millihertz))
         .ok_or_else(refused)
+}
+
+#[cfg(feature = "plugins")]
+/// What an encoder that is not ours is told of a track, once a level has it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Admitted {
+    /// The number of the level.
+    pub(crate) level: u16,
+    /// Frames per 1000 seconds.
+    pub(crate) millihertz: u32,
+    /// Bits per second to aim at.
+    pub(crate) bit_rate: u64,
+}
+
+#[cfg(feature = "plugins")]
+/// Holds what is asked of an encoder against the levels of the codec.
+///
+/// # Errors
+///
+/// [`MediaError::Unsupported`] where no level that is allowed has it, or a side is odd.
+pub(crate) fn admitted(track: &VideoFormat, target: &RateTarget) -> Result<Admitted, MediaError> {
+    let millihertz = track.millihertz.unwrap_or(15_000);
+    let bit_rate = bit_rate(target).unwrap_or(400_000);
+    Ok(Admitted {
+        level: level(track, millihertz, bit_rate)?.number,
+        millihertz,
+        bit_rate,
+    })
 }
 
 /// Frames from key frame to key frame: ten seconds.

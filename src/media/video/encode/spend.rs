@@ -5,7 +5,7 @@ use crate::media::codec::RateTarget;
 /// Keeps a sum of packets within what it may be: frames that would pass it are left out, and the
 /// one before them is shown to the end.
 #[derive(Debug, Clone)]
-pub(super) struct Spend {
+pub(crate) struct Spend {
     max: u64,
     spent: u64,
     /// A running mean of packets that are no key frames.
@@ -15,7 +15,7 @@ pub(super) struct Spend {
 }
 
 impl Spend {
-    pub(super) fn new(target: &RateTarget) -> Self {
+    pub(crate) fn new(target: &RateTarget) -> Self {
         Self {
             max: target.max_bytes.unwrap_or(u64::MAX),
             spent: 0,
@@ -25,17 +25,17 @@ impl Spend {
     }
 
     /// Whether a frame more is likely to fit.
-    pub(super) fn admits(&self) -> bool {
+    pub(crate) fn admits(&self) -> bool {
         !self.closed && self.spent.saturating_add(self.usual) <= self.max
     }
 
     /// Octets spent so far.
-    pub(super) const fn spent(&self) -> u64 {
+    pub(crate) const fn spent(&self) -> u64 {
         self.spent
     }
 
     /// Enters a packet; `false` where it must be dropped.
-    pub(super) fn enter(&mut self, length: usize, key: bool) -> bool {
+    pub(crate) fn enter(&mut self, length: usize, key: bool) -> bool {
         let length = u64::try_from(length).unwrap_or(u64::MAX);
         if self.closed || self.spent.saturating_add(length) > self.max {
             self.closed = true;

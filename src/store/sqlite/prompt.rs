@@ -7,9 +7,11 @@ use rusqlite::Connection;
 
 use super::verbs::{IN_ROW, insert_new, settle_step};
 use super::{SqliteStore, database, query};
-use crate::store::{Accepted, Decide, Millis, Queue, Stepped, StoreError, Submission, Told, Which};
+use crate::store::{
+    Accepted, Decide, Millis, Prompt, Stepped, StoreError, Submission, Told, Which,
+};
 
-impl Queue for SqliteStore {
+impl Prompt for SqliteStore {
     fn body_bytes(&self) -> usize {
         IN_ROW
     }
@@ -68,7 +70,7 @@ mod tests {
     use crate::store::{Change, Store, conformance};
 
     fn open(name: &str) -> (std::path::PathBuf, SqliteStore) {
-        let name = format!("remold-queue-{}-{name}", std::process::id());
+        let name = format!("remold-prompt-{}-{name}", std::process::id());
         let folder = std::env::temp_dir().join(name);
         let _ = std::fs::remove_dir_all(&folder);
         let store = SqliteStore::open(&folder).unwrap().0;
@@ -83,7 +85,7 @@ mod tests {
             let (answer, heard) = sync_channel(1);
             let which = Which::Transaction("t1-1".to_owned());
             let told = Box::new(move |outcome| answer.send(outcome).unwrap());
-            Queue::step(&store, which, decide, told);
+            Prompt::step(&store, which, decide, told);
             heard.recv().unwrap()
         };
         let hook = std::panic::take_hook();
@@ -117,7 +119,7 @@ mod tests {
         fn accept_and_wait(&self, submission: Submission) -> Result<Accepted, StoreError> {
             let (answer, heard) = sync_channel(1);
             let told = Box::new(move |outcome| answer.send(outcome).unwrap());
-            Queue::accept(self, submission, "body".into(), 0, told);
+            Prompt::accept(self, submission, "body".into(), 0, told);
             heard.recv().unwrap()
         }
     }

@@ -14,8 +14,8 @@ pub type Told<T> = Box<dyn FnOnce(Result<T, StoreError>) + Send>;
 pub type Decide = Box<dyn FnOnce(&MessageRow, &RecipientRow) -> Option<Change> + Send>;
 
 /// What a store does without keeping its caller.
-pub trait Queue: Send + Sync {
-    /// Octets of a body that [`Queue::accept`] takes at most. What is larger needs
+pub trait Prompt: Send + Sync {
+    /// Octets of a body that [`Prompt::accept`] takes at most. What is larger needs
     /// [`super::Store::accept`].
     fn body_bytes(&self) -> usize;
 

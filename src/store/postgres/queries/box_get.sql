@@ -1,0 +1,1 @@
+SELECT {entry}, data FROM box WHERE hash = $1

@@ -1,0 +1,1 @@
+SELECT {message} FROM messages m WHERE m.id = $1

@@ -1,0 +1,1 @@
+SELECT {report} FROM reports WHERE transaction_id = $1
