@@ -8,7 +8,7 @@
 use super::super::Relay;
 use super::super::retrieve::number;
 use super::PeerResponse;
-use crate::store::{MessageRow, RecipientRow, StoreError};
+use crate::store::{DeliveryState, MessageRow, RecipientRow, StoreError};
 
 /// What stands between the id of the first and the bits. No id of ours holds it.
 const BETWEEN: char = '-';
@@ -48,9 +48,16 @@ fn places(digits: &str) -> Option<Vec<usize>> {
     Some(places)
 }
 
+/// Whether the peer's mail server did not take this recipient the last time: what the peer says of
+/// the mail is not about him.
+fn is_put_off(one: &RecipientRow) -> bool {
+    one.state == DeliveryState::Queued && one.attempts > 0
+}
+
 impl Relay {
     /// The message that a response is about, and those of its recipients that it speaks for: the
-    /// ones it names among those who were in the mail, or all of them where it names none.
+    /// ones it names among those who were in the mail, or, where it names
+    /// none, all whom its mail server took.
     pub(super) fn answered_for(
         &self,
         response: &PeerResponse,
@@ -85,9 +92,9 @@ impl Relay {
             .enumerate()
             .filter(|(place, one)| places.contains(place) && theirs(one))
             .map(|(_, one)| one)
-            .filter(|one| {
-                let number = number(&one.address);
-                named.is_empty() || number.is_some_and(|number| named.contains(&number))
+            .filter(|one| match named.as_slice() {
+                [] => !is_put_off(one),
+                named => number(&one.address).is_some_and(|number| named.contains(&number)),
             });
         let spoken_for = spoken_for.collect();
         Ok(Some((message, spoken_for)))
@@ -97,7 +104,7 @@ impl Relay {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::store::{DeliveryState, Role};
+    use crate::store::Role;
 
     fn recipient(id: i64) -> RecipientRow {
         RecipientRow {

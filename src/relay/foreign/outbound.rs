@@ -193,7 +193,10 @@ impl Relay {
                 going.iter().map(|_| Err(damaged())).collect()
             }
         };
-        for (recipient, handed) in going.iter().zip(handed) {
+        let mut handed: Vec<_> = going.iter().zip(handed).collect();
+        // Those whom it put off come first: its response, which may be here soon, is not about them.
+        handed.sort_by_key(|(_, handed)| handed.is_ok());
+        for (recipient, handed) in handed {
             match self.handed(row, recipient, handed) {
                 // The peer answered for this one while we were sending.
                 Ok(()) | Err(StoreError::Stale) => {}
