@@ -337,7 +337,14 @@ mod tests {
         assert_eq!(pushed[0].1.pdu_type, PduType::DeliveryInd);
         let events = bench.store.events(id).unwrap();
         let what: Vec<_> = events.iter().map(|event| event.what.as_str()).collect();
-        assert_eq!(what, ["accepted", "notified", "fetched", "retrieved"]);
+        let expected = [
+            "accepted",
+            "notified",
+            "fetched",
+            "retrieved",
+            "report-sent",
+        ];
+        assert_eq!(what, expected);
     }
 
     #[test]
