@@ -170,7 +170,7 @@ mod tests {
                 pts: n * 40,
                 duration: 40,
                 keyframe: n == 0,
-                data: vec![n as u8; 4_096].into(),
+                data: vec![u8::try_from(n % 256).unwrap(); 4_096].into(),
             })
             .collect();
         let tracks = [NewTrack {

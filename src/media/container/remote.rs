@@ -126,7 +126,7 @@ mod tests {
                 pts: n * 40,
                 duration: 40,
                 keyframe: n % 10 == 0,
-                data: vec![n as u8; 1_000 + n as usize].into(),
+                data: vec![u8::try_from(n).unwrap(); 1_000 + usize::try_from(n).unwrap()].into(),
             })
             .collect();
         let tracks = [NewTrack {
