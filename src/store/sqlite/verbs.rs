@@ -277,11 +277,14 @@ impl Store for SqliteStore {
 
     fn try_write(&self) -> Result<(), StoreError> {
         self.writer.run(|connection| {
-            connection
-                .prepare_cached("UPDATE charging_state SET keep = keep")
-                .and_then(|mut statement| statement.execute([]))
-                .map(|_| ())
-                .map_err(database)
+            // There and back: SQLite leaves a page alone that would be what it was.
+            for _ in 0..2 {
+                connection
+                    .prepare_cached("UPDATE charging_state SET keep = NOT keep")
+                    .and_then(|mut statement| statement.execute([]))
+                    .map_err(database)?;
+            }
+            Ok(())
         })
     }
 
