@@ -12,6 +12,7 @@
 //! shell run them on threads that may.
 
 mod bodies;
+mod columns;
 pub mod conformance;
 mod fault;
 mod objects;

@@ -4,21 +4,12 @@ use tokio_postgres::Row;
 use tokio_postgres::types::FromSql;
 
 use super::connect::Failure;
+use crate::store::columns::REPORT;
+pub(super) use crate::store::columns::{MESSAGE, MESSAGE_COLUMNS, RECIPIENT};
 use crate::store::{
     BoxEntry, DeliveryState, Event, MessageRow, Origin, RecipientRow, ReportRow, Role, Whose,
 };
 
-/// Columns of `messages` that [`message`] reads.
-pub(super) const MESSAGE: &str = "m.id, m.sender, m.accepted_at, m.expires_at, \
-    m.delivery_report, m.read_report, m.sender_visible, m.class, m.size, m.subject, m.has_body, \
-    m.origin_peer, m.origin_id, m.origin_for_user, m.content";
-/// How many they are: those of a recipient may follow them.
-pub(super) const MESSAGE_COLUMNS: usize = 15;
-/// Columns of `recipients` that [`recipient`] reads.
-pub(super) const RECIPIENT: &str = "r.id, r.message_id, r.address, r.role, r.token, \
-    r.transaction_id, r.state, r.attempts, r.fence, r.peer";
-/// Columns of `reports` that [`report`] reads.
-const REPORT: &str = "id, message_id, address, pdu, expires_at, attempts, fence, peer";
 /// Columns of `box` that [`entry`] reads.
 const ENTRY: &str = "owner, token, message_id, state, flags, stored_at, size";
 
