@@ -25,7 +25,17 @@ const SPARE_PERCENT: u64 = 5;
 /// Octets by which the tables may be off.
 const CORRECTION_SLACK: u64 = 64;
 
-pub(super) fn convert(
+/// Makes a clip or a sound. A track that already is what the target asks, and small enough, is
+/// copied and not coded anew; sound and pictures are made beside each other.
+///
+/// A track that the target wants and the source lacks is left out; so is a sound that nobody can
+/// decode, with a warning, where there are pictures.
+///
+/// # Errors
+///
+/// [`MediaError::Unsupported`] names the codec or feature nobody has; [`MediaError::TargetTooSmall`]
+/// says what the least would be; else what reading and coding say.
+pub fn convert(
     data: &Bytes,
     target: &ClipTarget,
     registry: &Registry,
@@ -37,7 +47,12 @@ pub(super) fn convert(
     convert_movie(&movie, target, registry, limits, cancel)
 }
 
-pub(super) fn convert_movie(
+/// As [`convert`], of a file that was read already, in memory or not.
+///
+/// # Errors
+///
+/// As [`convert`].
+pub fn convert_movie(
     movie: &Movie,
     target: &ClipTarget,
     registry: &Registry,

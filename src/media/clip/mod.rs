@@ -14,16 +14,11 @@ mod side;
 use bytes::Bytes;
 
 use super::audio::AudioTarget;
-use super::cancel::Cancel;
-use super::container::Movie;
-use super::error::MediaError;
 use super::info::{Format, MediaInfo};
-use super::registry::Registry;
 use super::video::VideoTarget;
-use crate::limits::Limits;
 
 pub use estimate::{Point, estimate};
-pub use make::poster;
+pub use make::{convert, convert_movie, poster};
 pub use side::{Excess, pictures_excess, sound_excess};
 
 /// What a clip or a sound is to become. Every bound is met, or there is an error.
@@ -75,41 +70,6 @@ pub struct Clip {
     pub encodes: u32,
     /// What was met on the way and did not stop it.
     pub warnings: Vec<String>,
-}
-
-/// Makes a clip or a sound. A track that already is what the target asks, and small enough, is
-/// copied and not coded anew; sound and pictures are made beside each other.
-///
-/// A track that the target wants and the source lacks is left out; so is a sound that nobody can
-/// decode, with a warning, where there are pictures.
-///
-/// # Errors
-///
-/// [`MediaError::Unsupported`] names the codec or feature nobody has; [`MediaError::TargetTooSmall`]
-/// says what the least would be; else what reading and coding say.
-pub fn convert(
-    data: &Bytes,
-    target: &ClipTarget,
-    registry: &Registry,
-    limits: &Limits,
-    cancel: &Cancel,
-) -> Result<Clip, MediaError> {
-    make::convert(data, target, registry, limits, cancel)
-}
-
-/// As [`convert`], of a file that was read already, in memory or not.
-///
-/// # Errors
-///
-/// As [`convert`].
-pub fn convert_movie(
-    movie: &Movie,
-    target: &ClipTarget,
-    registry: &Registry,
-    limits: &Limits,
-    cancel: &Cancel,
-) -> Result<Clip, MediaError> {
-    make::convert_movie(movie, target, registry, limits, cancel)
 }
 
 #[cfg(test)]
