@@ -26,8 +26,8 @@ enum Command {
   remold store migrate --config /etc/remold.toml --from /var/lib/old-remold
 
 The server of the store must be stopped, and the database empty. What was moved is compared on both
-sides in the end; the store in files stays as it was. Stopped half-way, it goes on when it is run again,
-and no node uses the database before it is done.")]
+sides in the end; the store in files stays as it was. Stopped half-way, it goes on when it is run
+again, and no node uses the database before it is done.")]
 struct MigrateArgs {
     /// The configuration, which names the database and the bucket
     #[arg(long, value_name = "FILE")]

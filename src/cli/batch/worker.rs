@@ -28,8 +28,8 @@ const NAP: Duration = Duration::from_millis(100);
   remold worker --config /etc/remold.toml
   remold worker --config /etc/remold.toml --jobs 8 --memory 4G --once
 
-SIGINT or SIGTERM ends what is under way and begins nothing more; a second one stops it, and what was
-not done is handed out to others. A worker that dies costs its share the time of a lease, and
+SIGINT or SIGTERM ends what is under way and begins nothing more; a second one stops it, and what
+was not done is handed out to others. A worker that dies costs its share the time of a lease, and
 nothing is done twice that was written whole.")]
 pub(crate) struct WorkerArgs {
     /// The configuration, which names the database
