@@ -26,7 +26,11 @@ impl Postgres {
             println!("skipped: PostgreSQL is not installed");
             return None;
         };
-        let folder = std::env::temp_dir().join(format!("remold-pg-{}-{name}", std::process::id()));
+        // Never the folder of a server that is being taken down, which its keeper deletes last.
+        static STARTED: AtomicU32 = AtomicU32::new(0);
+        let number = STARTED.fetch_add(1, Ordering::Relaxed);
+        let name = format!("remold-pg-{}-{name}-{number}", std::process::id());
+        let folder = std::env::temp_dir().join(name);
         let _ = std::fs::remove_dir_all(&folder);
         std::fs::create_dir_all(&folder).unwrap();
         let own = run(Command::new("chown").arg("postgres").arg(&folder));
@@ -62,7 +66,9 @@ impl Postgres {
             "--locale=C",
             "-D",
         ]);
-        assert!(run(initdb.arg(&data)), "initdb failed");
+        let output = initdb.arg(&data).output().unwrap();
+        let told = String::from_utf8_lossy(&output.stderr);
+        assert!(output.status.success(), "initdb: {told}");
         let settings = format!(
             "listen_addresses = ''\nunix_socket_directories = '{}'\nmax_connections = 200\n\
              fsync = {}\nsynchronous_commit = on\nshared_buffers = 64MB\n",

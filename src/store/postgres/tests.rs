@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, OnceLock, Weak};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError, Weak};
 
 use super::server::Postgres;
 use super::*;
@@ -14,7 +14,8 @@ use crate::store::{Accepted, Store};
 /// One server for the tests that run at one time.
 pub(super) fn server() -> Option<Arc<Postgres>> {
     static RUNNING: OnceLock<Mutex<Weak<Postgres>>> = OnceLock::new();
-    let mut running = RUNNING.get_or_init(Mutex::default).lock().unwrap();
+    let running = RUNNING.get_or_init(Mutex::default).lock();
+    let mut running = running.unwrap_or_else(PoisonError::into_inner);
     if let Some(server) = running.upgrade() {
         return Some(server);
     }
