@@ -545,8 +545,8 @@ fn ceiling(target: &ImageTarget) -> u8 {
 
 /// How much colour a source must hold for `target`.
 fn colour_for(target: &ImageTarget) -> Chroma {
-    match (target.format, target.max_bytes) {
-        (Format::Jpeg, None) => jpeg::chroma_for(ceiling(target)),
+    match target.format {
+        Format::Jpeg => jpeg::chroma_for(ceiling(target), target.max_bytes.is_some()),
         _ => Chroma::Full,
     }
 }

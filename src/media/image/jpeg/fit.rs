@@ -25,7 +25,7 @@ pub(super) const FULL_CHROMA: u8 = 95;
 
 /// The quality at half the colour from which a search looks at full colour, and the lowest it then
 /// takes.
-const FINE: u8 = 88;
+pub(super) const FINE: u8 = 88;
 const FINE_ENOUGH: u8 = 84;
 
 /// The share of the octets that [`FINE`] at half the colour is told to take where that is surely met.

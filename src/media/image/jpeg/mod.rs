@@ -253,7 +253,7 @@ impl ImageEncoder for JpegEncoder {
         };
         let picture = flat.as_ref().unwrap_or(&frame.picture);
         check_writable(picture.size())?;
-        let planes = of_picture(picture, chroma_for(settings.quality));
+        let planes = of_picture(picture, chroma_for(settings.quality, false));
         Ok(fit::fit(&planes, settings.quality, None, cancel)?.bytes)
     }
 
@@ -271,9 +271,11 @@ impl ImageEncoder for JpegEncoder {
     }
 }
 
-/// How colour has to be sampled for an encoding at a quality without a bound on octets.
-pub(super) const fn chroma_for(quality: u8) -> Chroma {
-    if quality >= fit::FULL_CHROMA {
+/// How colour has to be sampled for an encoding at a quality or below, `bounded` where there is a
+/// bound on octets.
+pub(super) const fn chroma_for(quality: u8, bounded: bool) -> Chroma {
+    let full = if bounded { fit::FINE } else { fit::FULL_CHROMA };
+    if quality >= full {
         Chroma::Full
     } else {
         Chroma::Half

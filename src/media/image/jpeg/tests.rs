@@ -460,3 +460,21 @@ fn hostile_files_end_in_time() {
         }
     }
 }
+
+/// Colour at its full resolution costs a quarter of the work: it is not to be asked for in vain.
+#[test]
+fn colour_is_asked_for_at_the_resolution_that_may_be_written() {
+    let full = planes(160, 120, Chroma::Full);
+    for quality in [70, 85, 87, 88, 90, 94, 95, 100] {
+        for budget in [None, Some(1_000_000)] {
+            let file = fit(&full, quality, budget, &Cancel::new()).unwrap().bytes;
+            let luma = Header::read(&file).unwrap().components[0].across;
+            let written = if luma == 2 {
+                Chroma::Half
+            } else {
+                Chroma::Full
+            };
+            assert_eq!(chroma_for(quality, budget.is_some()), written, "{quality}");
+        }
+    }
+}
