@@ -214,7 +214,7 @@ pub(super) fn hex(octets: &[u8]) -> String {
     octets.iter().map(|octet| format!("{octet:02x}")).collect()
 }
 
-/// How many calls into plugins are under way.
+/// How many jobs of plugins are under way.
 #[derive(Default)]
 struct Jobs {
     state: Mutex<Count>,
@@ -227,7 +227,7 @@ struct Count {
     closed: bool,
 }
 
-/// One call that is under way.
+/// One job that is under way.
 pub(super) struct Running(Arc<Jobs>);
 
 impl Running {
