@@ -14,6 +14,8 @@ use serde_json::Value;
 
 use crate::support::{corpus, files, fixture, remold};
 
+mod kills;
+
 /// A folder that is gone when this is dropped.
 struct Scratch(PathBuf);
 
@@ -657,115 +659,6 @@ fn an_interrupted_job_ends_what_it_began_and_goes_on_later() {
     assert_eq!(scratch.names("out").len(), lines + 1);
     assert_eq!(code(&scratch.run(&["in", "--out", "out", "--resume"])), 0);
     assert_eq!(scratch.report("out/remold-report.jsonl").len(), 200);
-}
-
-/// How many times to end a job: `REMOLD_KILLS`, or few enough for every run of the tests.
-fn kills(usual: u32) -> u32 {
-    let asked = std::env::var("REMOLD_KILLS").ok();
-    asked.and_then(|kills| kills.parse().ok()).unwrap_or(usual)
-}
-
-#[test]
-fn whatever_moment_it_is_killed_at_every_result_is_written_once_and_whole() {
-    let scratch = Scratch::new("kill");
-    let kills = kills(6);
-    let (inputs, jobs) = (20 * kills.min(50), 2_usize);
-    let message = fs::read(fixture("greeting.mms")).unwrap();
-    for number in 0..inputs {
-        match number % 8 {
-            0 => scratch.put(&format!("in/{}/{number}.mms", number % 5), &message),
-            1 => scratch.put(&format!("in/{}/{number}.jpg", number % 5), "no picture"),
-            _ => scratch.put(
-                &format!("in/{}/{number}.bmp", number % 5),
-                bmp(100 + number % 97, 90, number),
-            ),
-        }
-    }
-    let jobs_text = jobs.to_string();
-    let args = [
-        "in", "--out", "out", "--device", DEVICES, "--jobs", &jobs_text, "--resume",
-    ];
-    // What each result was when it was seen first: its inode and when it was changed.
-    let mut seen: BTreeMap<String, (u64, i64)> = BTreeMap::new();
-    let mut ends = 0_u32;
-    let mut random = 12_345_u32;
-    while ends < kills {
-        let mut child = scratch
-            .batch(&args)
-            .stdout(Stdio::null())
-            .stderr(Stdio::null())
-            .spawn()
-            .unwrap();
-        random = random.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
-        std::thread::sleep(Duration::from_millis(u64::from(random >> 16) % 400 + 20));
-        let _ = child.kill();
-        let status = child.wait().unwrap();
-        if status.code().is_some() {
-            break;
-        }
-        ends += 1;
-        look(&scratch, jobs, &mut seen);
-    }
-    let output = scratch.run(&args);
-    assert!(matches!(code(&output), 3 | 4), "{output:?}");
-    look(&scratch, jobs, &mut seen);
-    let lines = scratch.report("out/remold-report.jsonl");
-    let keys: BTreeSet<(&str, &str)> = lines
-        .iter()
-        .map(|line| {
-            (
-                line["input"].as_str().unwrap(),
-                line["target"].as_str().unwrap(),
-            )
-        })
-        .collect();
-    let results = usize::try_from(inputs).unwrap() * 3;
-    assert_eq!(keys.len(), results, "the report is complete");
-    assert_eq!(lines.len(), results, "and has no line twice");
-    let mut written = 0;
-    for line in &lines {
-        let Some(path) = line["output"].as_str() else {
-            assert!(line["error"].is_object(), "{line}");
-            continue;
-        };
-        let octets = fs::read(scratch.path(path)).unwrap();
-        assert_eq!(line["output_bytes"], octets.len(), "{path}");
-        let digest = <sha2::Sha256 as sha2::Digest>::digest(&octets);
-        let digest: String = digest.iter().map(|octet| format!("{octet:02x}")).collect();
-        assert_eq!(line["output_sha256"], digest, "{path}");
-        written += 1;
-    }
-    assert_eq!(seen.len(), written, "nothing else is in the folder");
-    println!("{results} results of {inputs} inputs, killed {ends} times, {written} written once");
-}
-
-/// Holds the results that are there against those that were there before.
-fn look(scratch: &Scratch, jobs: usize, seen: &mut BTreeMap<String, (u64, i64)>) {
-    let out = scratch.path("out");
-    if !out.exists() {
-        return;
-    }
-    for path in files(&out) {
-        let name = path.strip_prefix(&out).unwrap().display().to_string();
-        if name.starts_with('.') || name == "remold-report.jsonl" {
-            continue;
-        }
-        let found = fs::metadata(&path).unwrap();
-        let now = (
-            found.ino(),
-            found.mtime_nsec() + found.mtime() * 1_000_000_000,
-        );
-        let first = *seen.entry(name.clone()).or_insert(now);
-        assert_eq!(first, now, "{name} was written twice");
-    }
-    // What is there and not in the report is made again: no more than what was under way.
-    let report = fs::read_to_string(out.join("remold-report.jsonl")).unwrap_or_default();
-    let told = report
-        .lines()
-        .filter_map(|line| serde_json::from_str::<Value>(line).ok());
-    let told = told.filter(|line| line["output"].is_string()).count();
-    let untold = seen.len() - told;
-    assert!(untold <= jobs, "{untold} results would be made again");
 }
 
 #[test]
