@@ -1,6 +1,6 @@
 //! Trying a plugin out before anybody relies on it.
 
-mod tracks;
+pub(crate) mod tracks;
 
 use bytes::Bytes;
 

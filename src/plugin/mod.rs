@@ -36,6 +36,7 @@ mod tests;
 use std::sync::Arc;
 
 pub use about::{About, Capability, Kind, Magic, OptionSpec, Subject, Value};
+pub(crate) use check::tracks;
 pub use check::{Check, Finding, Sample, check};
 pub use error::{HostError, LoadError};
 pub use host::{Clock, CompiledCache, Host, LogSink, NoCache};
@@ -52,8 +53,12 @@ use crate::media::image::heif_by;
 impl Plugin {
     /// Adds the codecs of this plugin. Each is called `plugin:` and the plugin's name.
     pub fn register(&self, registry: &mut Registry) {
+        self.register_at(self.priority(), registry);
+    }
+
+    /// As [`register`](Self::register), with a priority other than its manifest's.
+    pub fn register_at(&self, priority: i32, registry: &mut Registry) {
         for capability in &self.about().capabilities {
-            let priority = self.priority();
             let (plugin, capability) = (self.clone(), capability.clone());
             match (capability.kind, capability.subject) {
                 (Kind::ImageDecoder, Subject::Format(format)) => {

@@ -32,7 +32,7 @@ Examples:
 Codecs of sound: amr-nb, amr-wb, aac-lc, mp3, opus, pcm. Of moving pictures: h263, mpeg4-visual,
 h264, av1. Without a codec the format decides: 3gp and 3g2 get h263 with amr-nb, mp4 gets h264
 with aac-lc.")]
-pub(super) struct Args {
+pub(in crate::cli) struct Args {
     /// The medium to convert; - is stdin
     pub(super) input: PathBuf,
     /// Where to write the result; - is stdout
@@ -91,98 +91,154 @@ pub(super) struct Outcome {
     pub(super) warnings: Vec<String>,
 }
 
-pub(super) fn run(args: &Args) -> Result<Exit, CliError> {
-    let limits = Limits::default();
-    run_with(args, &limits).map_err(|error| error.as_json(args.json))
-}
-
-fn run_with(args: &Args, limits: &Limits) -> Result<Exit, CliError> {
-    let pictures = wanted(args).is_ok_and(|format| format.kind() == MediaKind::Image);
-    let input = Input::open(&args.input, !pictures, limits)?;
-    let name = io::shown(&args.input);
-    let registry = args.codecs.registry()?;
-    let format = wanted(args)?;
-    let info = registry.probe(input.data(), limits).map_err(|error| {
-        let message = format!("{}: {}", error.format.name(), error.what);
-        CliError::new(Exit::Undecodable, message)
-            .in_file(name.clone())
-            .at(error.offset)
-    })?;
-    convertible(&info, format, &registry).map_err(|error| error.in_file(name.clone()))?;
-    options_apply(args, format)?;
-    let bar = progress::for_octets(usize::try_from(input.size()).unwrap_or(usize::MAX));
-    let outcome = if format.kind() == MediaKind::Image {
-        picture(args, input.data(), &info, format, &registry, limits)
-    } else {
-        convert_clip::run(args, &input, &info, format, &registry, limits)
-    };
-    bar.finish_and_clear();
-    let outcome = outcome.map_err(|error| error.in_file(name.clone()))?;
-    io::write_output_atomic(&args.output, &outcome.bytes, args.force)?;
-    if args.json {
-        let report = format!("{:#}\n", outcome.report);
-        if io::is_dash(&args.output) {
-            eprint!("{report}");
-        } else {
-            io::print(report)?;
-        }
-    } else {
-        for warning in &outcome.warnings {
-            eprintln!("remold: {name}: warning: {warning}");
-        }
+impl Args {
+    /// The codecs that the options ask for.
+    #[cfg(feature = "plugins")]
+    pub(in crate::cli) fn registry(&self) -> Result<Registry, CliError> {
+        let registry = self.codecs.registry();
+        registry.map_err(|error| error.as_json(self.json))
     }
-    Ok(Exit::Done)
 }
 
-/// A picture of a picture, or of a clip.
-fn picture(
-    args: &Args,
-    data: &Bytes,
-    info: &MediaInfo,
-    format: Format,
-    registry: &Registry,
-    limits: &Limits,
-) -> Result<Outcome, CliError> {
-    let target = ImageTarget {
-        format,
-        max_box: args.max_image,
-        max_bytes: args.max_size,
-        quality: args.quality,
-        animation: true,
-        bits_per_pixel: None,
+pub(super) fn run(args: &Args) -> Result<Exit, CliError> {
+    let done = args.codecs.registry().and_then(|registry| {
+        let job = Job {
+            args,
+            registry: &registry,
+            limits: &Limits::default(),
+            keeps: true,
+        };
+        job.run()
+    });
+    done.map_err(|error| error.as_json(args.json))
+}
+
+/// Converts by the codecs of `registry`, also what would do as it is.
+///
+/// # Errors
+///
+/// As [`run`].
+#[cfg(feature = "plugins")]
+pub(in crate::cli) fn anew(args: &Args, registry: &Registry) -> Result<Exit, CliError> {
+    let job = Job {
+        args,
+        registry,
+        limits: &Limits::default(),
+        keeps: false,
     };
-    let cancel = Cancel::new();
-    let converted = if info.kind == MediaKind::Image {
-        convert(data, info, &target, registry, limits, &cancel)
-    } else {
-        clip::poster(data, registry, limits, &cancel)
-            .and_then(|still| Source::of_picture(still, registry).encode(&target, &cancel))
-            .map(|encoded| Converted::Made {
-                encoded,
-                warnings: Vec::new(),
-            })
-    };
-    let converted = converted.map_err(|error| blame(&error))?;
-    let bytes = match &converted {
-        Converted::Kept => data.clone(),
-        Converted::Made { encoded, .. } => Bytes::copy_from_slice(&encoded.bytes),
-    };
-    let report = report(args, data, info, &converted);
-    let warnings = match converted {
-        Converted::Kept => Vec::new(),
-        Converted::Made {
-            encoded,
-            mut warnings,
-        } => {
-            warnings.extend(encoded.warnings);
-            warnings
+    job.run().map_err(|error| error.as_json(args.json))
+}
+
+/// One conversion.
+pub(super) struct Job<'a> {
+    pub(super) args: &'a Args,
+    pub(super) registry: &'a Registry,
+    pub(super) limits: &'a Limits,
+    /// Whether what will do as it is stays so.
+    pub(super) keeps: bool,
+}
+
+impl Job<'_> {
+    fn run(&self) -> Result<Exit, CliError> {
+        let &Self {
+            args,
+            registry,
+            limits,
+            ..
+        } = self;
+        let pictures = wanted(args).is_ok_and(|format| format.kind() == MediaKind::Image);
+        let input = Input::open(&args.input, !pictures, limits)?;
+        let name = io::shown(&args.input);
+        let format = wanted(args)?;
+        let info = registry.probe(input.data(), limits).map_err(|error| {
+            let message = format!("{}: {}", error.format.name(), error.what);
+            CliError::new(Exit::Undecodable, message)
+                .in_file(name.clone())
+                .at(error.offset)
+        })?;
+        convertible(&info, format, registry).map_err(|error| error.in_file(name.clone()))?;
+        options_apply(args, format)?;
+        let bar = progress::for_octets(usize::try_from(input.size()).unwrap_or(usize::MAX));
+        let outcome = if format.kind() == MediaKind::Image {
+            self.picture(input.data(), &info, format)
+        } else {
+            convert_clip::run(self, &input, &info, format)
+        };
+        bar.finish_and_clear();
+        let outcome = outcome.map_err(|error| error.in_file(name.clone()))?;
+        io::write_output_atomic(&args.output, &outcome.bytes, args.force)?;
+        if args.json {
+            let report = format!("{:#}\n", outcome.report);
+            if io::is_dash(&args.output) {
+                eprint!("{report}");
+            } else {
+                io::print(report)?;
+            }
+        } else {
+            for warning in &outcome.warnings {
+                eprintln!("remold: {name}: warning: {warning}");
+            }
         }
-    };
-    Ok(Outcome {
-        bytes,
-        report,
-        warnings,
-    })
+        Ok(Exit::Done)
+    }
+
+    /// A picture of a picture, or of a clip.
+    fn picture(&self, data: &Bytes, info: &MediaInfo, format: Format) -> Result<Outcome, CliError> {
+        let &Self {
+            args,
+            registry,
+            limits,
+            keeps,
+        } = self;
+        let target = ImageTarget {
+            format,
+            max_box: args.max_image,
+            max_bytes: args.max_size,
+            quality: args.quality,
+            animation: true,
+            bits_per_pixel: None,
+        };
+        let cancel = Cancel::new();
+        let converted = if info.kind == MediaKind::Image && keeps {
+            convert(data, info, &target, registry, limits, &cancel)
+        } else if info.kind == MediaKind::Image {
+            Source::open_for(data, info.format, registry, limits, &cancel, &target).and_then(
+                |source| {
+                    let encoded = source.encode(&target, &cancel)?;
+                    let warnings = source.warnings().to_vec();
+                    Ok(Converted::Made { encoded, warnings })
+                },
+            )
+        } else {
+            clip::poster(data, registry, limits, &cancel)
+                .and_then(|still| Source::of_picture(still, registry).encode(&target, &cancel))
+                .map(|encoded| Converted::Made {
+                    encoded,
+                    warnings: Vec::new(),
+                })
+        };
+        let converted = converted.map_err(|error| blame(&error))?;
+        let bytes = match &converted {
+            Converted::Kept => data.clone(),
+            Converted::Made { encoded, .. } => Bytes::copy_from_slice(&encoded.bytes),
+        };
+        let report = report(args, data, info, &converted);
+        let warnings = match converted {
+            Converted::Kept => Vec::new(),
+            Converted::Made {
+                encoded,
+                mut warnings,
+            } => {
+                warnings.extend(encoded.warnings);
+                warnings
+            }
+        };
+        Ok(Outcome {
+            bytes,
+            report,
+            warnings,
+        })
+    }
 }
 
 /// The format asked for.

@@ -2,30 +2,33 @@
 
 use serde_json::{Value, json};
 
-use super::convert::{Args, Outcome, blame};
+use super::convert::{Args, Job, Outcome, blame};
 use super::input::Input;
 use crate::cli::{CliError, Exit, io};
 use crate::dimensions::Dimensions;
-use crate::limits::Limits;
 use crate::media::audio::AudioTarget;
 use crate::media::clip::{self, Clip, ClipTarget, pictures_excess, sound_excess};
 use crate::media::video::VideoTarget;
-use crate::media::{Cancel, Codec, Format, MediaInfo, MediaKind, Registry, mime};
+use crate::media::{Cancel, Codec, Format, MediaInfo, MediaKind, mime};
 
 const QCIF: Dimensions = Dimensions::new(176, 144);
 const CIF: Dimensions = Dimensions::new(352, 288);
 
 pub(super) fn run(
-    args: &Args,
+    job: &Job<'_>,
     input: &Input,
     info: &MediaInfo,
     format: Format,
-    registry: &Registry,
-    limits: &Limits,
 ) -> Result<Outcome, CliError> {
+    let &Job {
+        args,
+        registry,
+        limits,
+        keeps,
+    } = job;
     let target = target(args, info, format)?;
     let size = input.size();
-    if will_do(size, info, &target) {
+    if keeps && will_do(size, info, &target) {
         return Ok(Outcome {
             bytes: input.whole(&args.input, limits)?,
             report: report(args, size, info, None),

@@ -7,6 +7,10 @@ mod probe;
 
 use clap::Subcommand;
 
+pub(super) use convert::Args as ConvertArgs;
+#[cfg(feature = "plugins")]
+pub(super) use convert::anew as convert_anew;
+
 use super::{CliError, Exit};
 
 #[derive(Debug, clap::Args)]

@@ -1,6 +1,5 @@
 //! `remold plugin bench`.
 
-use std::path::Path;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
@@ -10,8 +9,9 @@ use crate::cli::table::Table;
 use crate::cli::{CliError, Exit, io};
 use crate::limits::Limits;
 use crate::media::image::Source;
-use crate::media::{Cancel, MediaError, Registry};
-use crate::plugin::Plugin;
+use crate::media::{Cancel, Codec, Format, MediaError, Registry};
+use crate::plugin::tracks::{self, Track};
+use crate::plugin::{Kind, Subject};
 
 /// Runs `remold plugin bench`.
 pub(super) fn bench(args: &BenchArgs) -> Result<Exit, CliError> {
@@ -28,48 +28,106 @@ pub(super) fn bench(args: &BenchArgs) -> Result<Exit, CliError> {
         &shown(start.0),
         &shown(start.1),
     ]);
-    if let Some(path) = &args.sample {
-        decoding(&mut table, &plugin, path, args.rounds)?;
+    let limits = Limits::default();
+    let sample = match &args.sample {
+        Some(path) => Some((io::shown(path), io::read_input(path, limits.media_bytes)?)),
+        None => None,
+    };
+    let mut alone = Registry::empty();
+    plugin.register(&mut alone);
+    let mut read = sample.is_none();
+    for capability in &plugin.about().capabilities {
+        let run = Run {
+            table: &mut table,
+            alone: &alone,
+            rounds: args.rounds,
+        };
+        let sample = sample.as_ref().map(|(_, data)| data);
+        read |= match (capability.kind, capability.subject) {
+            (Kind::ImageDecoder, Subject::Format(format)) => run.picture(format, sample),
+            (Kind::AudioDecoder | Kind::VideoDecoder, Subject::Codec(codec)) => {
+                run.track(codec, sample)
+            }
+            (Kind::AudioEncoder, Subject::Codec(codec)) => {
+                let what = format!("a second of sound to {}", codec.name());
+                run.both(&what, &|registry| tracks::sound(registry, codec).map(drop))
+            }
+            (Kind::VideoEncoder, Subject::Codec(codec)) => {
+                let what = format!("20 frames of 176x144 to {}", codec.name());
+                run.both(&what, &|registry| tracks::film(registry, codec).map(drop))
+            }
+            _ => Ok(false),
+        }
+        .map_err(|error| match &sample_name(args) {
+            Some(name) => CliError::new(Exit::Undecodable, error.to_string()).in_file(name.clone()),
+            None => failed(error),
+        })?;
+    }
+    if !read && let Some(name) = sample_name(args) {
+        let message = format!("there is nothing in it that {} reads", plugin.name());
+        return Err(CliError::new(Exit::Undecodable, message).in_file(name));
     }
     io::print(table.render())?;
     Ok(Exit::Done)
 }
 
-fn decoding(table: &mut Table, plugin: &Plugin, path: &Path, rounds: u32) -> Result<(), CliError> {
-    let limits = Limits::default();
-    let data = io::read_input(path, limits.media_bytes)?;
-    let name = io::shown(path);
-    let wrong = |what: String| CliError::new(Exit::Undecodable, what).in_file(name.clone());
-    let mut registry = Registry::empty();
-    plugin.register(&mut registry);
-    let info = registry
-        .probe(&data, &limits)
-        .map_err(|error| wrong(error.to_string()))?;
-    let sandboxed = decode_with(&registry, &data, info.format, rounds)
-        .map_err(|error| wrong(error.to_string()))?;
-    table.row([
-        "decode in the sandbox",
-        &shown(sandboxed.0),
-        &shown(sandboxed.1),
-    ]);
-    if Registry::builtin().decodes(info.format)
-        && let Ok(builtin) = decode_with(&Registry::builtin(), &data, info.format, rounds)
-    {
-        table.row(["decode built in", &shown(builtin.0), &shown(builtin.1)]);
-    }
-    Ok(())
+fn sample_name(args: &BenchArgs) -> Option<String> {
+    args.sample.as_deref().map(io::shown)
 }
 
-fn decode_with(
-    registry: &Registry,
-    data: &Bytes,
-    format: crate::media::Format,
+/// One codec of the plugin, and the built-in one beside it.
+struct Run<'a> {
+    table: &'a mut Table,
+    /// The plugin's codecs and no others.
+    alone: &'a Registry,
     rounds: u32,
-) -> Result<(Duration, Duration), MediaError> {
-    let (limits, cancel) = (Limits::default(), Cancel::new());
-    measure(rounds, || {
-        Source::open_still(data, format, registry, &limits, &cancel, None).map(|_| ())
-    })
+}
+
+impl Run<'_> {
+    /// Whether the sample is a picture of this format.
+    fn picture(self, format: Format, sample: Option<&Bytes>) -> Result<bool, MediaError> {
+        let Some(data) = sample else { return Ok(false) };
+        let limits = Limits::default();
+        if self.alone.probe(data, &limits).map(|info| info.format) != Ok(format) {
+            return Ok(false);
+        }
+        let what = format!("decode {}", format.name());
+        self.both(&what, &|registry| {
+            Source::open_still(data, format, registry, &limits, &Cancel::new(), None).map(drop)
+        })?;
+        Ok(true)
+    }
+
+    /// Whether the sample has a track in this codec.
+    fn track(self, codec: Codec, sample: Option<&Bytes>) -> Result<bool, MediaError> {
+        let Some(track) = sample.and_then(|data| Track::of(data, codec).ok()) else {
+            return Ok(false);
+        };
+        let what = format!("decode {} packets of {}", track.packets.len(), codec.name());
+        self.both(&what, &|registry| {
+            track.decode(registry, &track.packets).map(drop)
+        })?;
+        Ok(true)
+    }
+
+    /// Measures the plugin, and the built-in codec where there is one that does the same. Nothing of a
+    /// sample was read.
+    fn both(
+        self,
+        what: &str,
+        run: &dyn Fn(&Registry) -> Result<(), MediaError>,
+    ) -> Result<bool, MediaError> {
+        let inside = measure(self.rounds, || run(self.alone))?;
+        let what_inside = format!("{what}, in the sandbox");
+        self.table
+            .row([&what_inside, &shown(inside.0), &shown(inside.1)]);
+        let builtin = Registry::builtin();
+        if let Ok(own) = measure(self.rounds, || run(&builtin)) {
+            let what_own = format!("{what}, built in");
+            self.table.row([&what_own, &shown(own.0), &shown(own.1)]);
+        }
+        Ok(false)
+    }
 }
 
 /// The least and the median time of so many rounds.

@@ -6,7 +6,7 @@ use super::CompileArgs;
 use crate::cli::{CliError, Exit, io};
 use crate::limits::PluginLimits;
 use crate::media::Registry;
-use crate::plugin::{CompiledCache, Host, Manifest, NoCache, Plugin};
+use crate::plugin::{CompiledCache, Host, Manifest, NoCache, Plugin, Watch};
 use crate::server::plugins::{
     DiskCache, Found, State, clock, default_cache, manifest_of, read_component, scan, signature_of,
 };
@@ -16,6 +16,11 @@ const COUNTED: u64 = u64::MAX / 2;
 
 /// A sandbox whose plugins speak on stderr.
 pub(super) fn host(fuel: bool) -> Result<Host, CliError> {
+    watched_host(fuel, None)
+}
+
+/// As [`host`], where `watch` is told of every job.
+pub(super) fn watched_host(fuel: bool, watch: Option<Watch>) -> Result<Host, CliError> {
     let limits = PluginLimits {
         fuel: fuel.then_some(COUNTED),
         ..PluginLimits::default()
@@ -23,7 +28,7 @@ pub(super) fn host(fuel: bool) -> Result<Host, CliError> {
     let sink = std::sync::Arc::new(|plugin: &str, line: &str| {
         eprintln!("remold: plugin {plugin}: {line}");
     });
-    Host::with_log(limits, clock(), Some(sink))
+    Host::with_watch(limits, clock(), Some(sink), watch)
         .map_err(|error| CliError::new(Exit::Internal, error.to_string()))
 }
 

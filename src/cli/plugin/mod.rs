@@ -16,6 +16,7 @@ use std::path::{Path, PathBuf};
 
 use clap::Subcommand;
 
+use super::media::ConvertArgs;
 use super::{CliError, Exit};
 use crate::media::Registry;
 
@@ -32,7 +33,7 @@ enum PluginCommand {
     New(new::NewArgs),
     /// Try a plugin out: what it is, good files, damaged files, limits, twice the same
     Check(CheckArgs),
-    /// Convert one picture with a plugin
+    /// Convert a medium with a plugin: with the options of `media convert`
     Run(RunArgs),
     /// Say what a folder of plugins holds and what is refused
     List(ListArgs),
@@ -66,7 +67,9 @@ struct CheckArgs {
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:
   remold plugin run qoi.wasm photo.qoi -o photo.png
-  remold plugin run ota-bitmap.wasm logo.png -o logo.otb")]
+  remold plugin run ota-bitmap.wasm logo.png -o logo.otb
+  remold plugin run ima-adpcm.wasm memo.wav -o memo.amr
+  remold plugin run openh264.wasm holiday.mp4 -o holiday.3gp --video-codec h264")]
 #[cfg_attr(
     not(feature = "plugins"),
     allow(dead_code, reason = "the options are parsed all the same")
@@ -74,14 +77,8 @@ struct CheckArgs {
 struct RunArgs {
     /// The component
     plugin: PathBuf,
-    /// The picture; - is stdin
-    input: PathBuf,
-    /// Where to write the result; its extension decides what it becomes
-    #[arg(short, long, value_name = "OUT")]
-    output: PathBuf,
-    /// Replace OUT where it exists
-    #[arg(long)]
-    force: bool,
+    #[command(flatten)]
+    convert: Box<ConvertArgs>,
 }
 
 #[derive(Debug, clap::Args)]
@@ -123,7 +120,9 @@ struct CompileArgs {
 
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:
-  remold plugin bench qoi.wasm --sample photo.qoi")]
+  remold plugin bench qoi.wasm --sample photo.qoi
+  remold plugin bench amr-nb.wasm --sample memo.amr
+  remold plugin bench ota-bitmap.wasm")]
 #[cfg_attr(
     not(feature = "plugins"),
     allow(dead_code, reason = "the options are parsed all the same")
@@ -131,7 +130,7 @@ struct CompileArgs {
 struct BenchArgs {
     /// The component
     plugin: PathBuf,
-    /// A file that it reads
+    /// A file that it reads; encoders need none
     #[arg(long, value_name = "FILE")]
     sample: Option<PathBuf>,
     /// How often each thing is measured

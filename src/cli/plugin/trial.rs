@@ -1,15 +1,16 @@
 //! `remold plugin check` and `remold plugin run`.
 
-use bytes::Bytes;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
 use serde_json::json;
 
 use super::{CheckArgs, RunArgs, files};
 use crate::cli::table::Table;
-use crate::cli::{CliError, Exit, io};
+use crate::cli::{CliError, Exit, io, media};
 use crate::limits::Limits;
-use crate::media::image::{ImageTarget, Source};
-use crate::media::{Cancel, MediaError, MediaKind, Registry, mime};
-use crate::plugin::{self, Kind, Plugin, Sample};
+use crate::media::Registry;
+use crate::plugin::{self, Event, Kind, Plugin, Sample};
 
 /// Runs `remold plugin check`.
 pub(super) fn check(args: &CheckArgs) -> Result<Exit, CliError> {
@@ -56,47 +57,27 @@ pub(super) fn check(args: &CheckArgs) -> Result<Exit, CliError> {
 
 /// Runs `remold plugin run`.
 pub(super) fn run(args: &RunArgs) -> Result<Exit, CliError> {
-    let host = files::host(false)?;
+    let jobs = Arc::new(AtomicUsize::new(0));
+    let counted = Arc::clone(&jobs);
+    let watch = Arc::new(move |_: &str, event| {
+        if matches!(event, Event::Ended(_)) {
+            counted.fetch_add(1, Ordering::Relaxed);
+        }
+    });
+    let host = files::watched_host(false, Some(watch))?;
     let plugin = files::load(&args.plugin, &host)?;
-    let limits = Limits::default();
-    let data = io::read_input(&args.input, limits.media_bytes)?;
-    let bytes = convert(&plugin, &data, args, &limits)?;
-    io::write_output_atomic(&args.output, &bytes, args.force)?;
-    Ok(Exit::Done)
+    let registry = alone(&plugin, args.convert.registry()?);
+    let done = media::convert_anew(&args.convert, &registry)?;
+    if jobs.load(Ordering::Relaxed) == 0 {
+        let name = plugin.name();
+        eprintln!("remold: warning: {name} had no part in this: it took built-in codecs alone");
+    }
+    Ok(done)
 }
 
-/// The picture as the extension of the output wants it. What the plugin reads or writes nobody else
-/// may.
-fn convert(
-    plugin: &Plugin,
-    data: &Bytes,
-    args: &RunArgs,
-    limits: &Limits,
-) -> Result<Vec<u8>, CliError> {
-    let extension = args.output.extension().and_then(|text| text.to_str());
-    let to = extension
-        .and_then(mime::format_of_extension)
-        .filter(|format| format.kind() == MediaKind::Image)
-        .ok_or_else(|| {
-            let message = "its extension is that of no picture";
-            CliError::new(Exit::Usage, message).in_file(io::shown(&args.output))
-        })?;
-    let registry = alone(plugin);
-    let name = io::shown(&args.input);
-    let undecodable = |what: String| CliError::new(Exit::Undecodable, what).in_file(name.clone());
-    let info = registry
-        .probe(data, limits)
-        .map_err(|error| undecodable(error.to_string()))?;
-    let cancel = Cancel::new();
-    let of = |error: MediaError| undecodable(error.to_string());
-    let source = Source::open(data, info.format, &registry, limits, &cancel, None).map_err(of)?;
-    let encoded = source.encode(&ImageTarget::new(to), &cancel).map_err(of)?;
-    Ok(encoded.bytes)
-}
-
-/// The built-in codecs without those that the plugin stands in for, and the plugin.
-fn alone(plugin: &Plugin) -> Registry {
-    let mut registry = Registry::builtin();
+/// The codecs of `registry` with those of the plugin in front. The pictures that it reads or writes
+/// nobody else may, so that where it fails no other codec does its work.
+fn alone(plugin: &Plugin, mut registry: Registry) -> Registry {
     for codec in &plugin.about().capabilities {
         if let plugin::Subject::Format(format) = codec.subject {
             match codec.kind {
@@ -106,6 +87,6 @@ fn alone(plugin: &Plugin) -> Registry {
             }
         }
     }
-    plugin.register(&mut registry);
+    plugin.register_at(i32::MAX, &mut registry);
     registry
 }

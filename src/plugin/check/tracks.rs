@@ -76,7 +76,7 @@ fn twice(
 
 fn reads(check: &mut Check, registry: &Registry, codec: Codec, sample: &Sample) {
     let name = &sample.name;
-    let track = match Track::of(sample, codec) {
+    let track = match Track::of(&sample.data, codec) {
         Ok(track) => track,
         Err(why) => return check.note(format!("{name}: its track"), Err(why)),
     };
@@ -124,10 +124,10 @@ fn reads(check: &mut Check, registry: &Registry, codec: Codec, sample: &Sample) 
     );
 }
 
-/// The track of a sample that is for the plugin.
-struct Track {
+/// The track of a sample that is for the plugin: its first packets.
+pub(crate) struct Track {
     format: Format,
-    packets: Vec<Packet>,
+    pub(crate) packets: Vec<Packet>,
 }
 
 enum Format {
@@ -136,8 +136,9 @@ enum Format {
 }
 
 impl Track {
-    fn of(sample: &Sample, codec: Codec) -> Result<Self, String> {
-        let movie = read(&sample.data, &Limits::default()).map_err(|error| error.to_string())?;
+    /// The first track of `file` in `codec`; else why there is none.
+    pub(crate) fn of(file: &Bytes, codec: Codec) -> Result<Self, String> {
+        let movie = read(file, &Limits::default()).map_err(|error| error.to_string())?;
         let mut tracks = movie.tracks.iter();
         let track = tracks
             .find(|track| track.info.codec.codec() == codec)
@@ -169,7 +170,15 @@ impl Track {
     }
 
     /// The octets of what comes out, one list for each block or picture.
-    fn decode(&self, registry: &Registry, packets: &[Packet]) -> Result<Vec<Vec<u8>>, MediaError> {
+    ///
+    /// # Errors
+    ///
+    /// What the decoder says, or that the registry has none.
+    pub(crate) fn decode(
+        &self,
+        registry: &Registry,
+        packets: &[Packet],
+    ) -> Result<Vec<Vec<u8>>, MediaError> {
         let (limits, cancel) = (Limits::default(), Cancel::new());
         let none = || MediaError::unsupported("the plugin failed too often");
         match &self.format {
@@ -213,7 +222,11 @@ fn run<In: Clone, Out>(
 }
 
 /// A second of a sawtooth, as 8 kHz in one channel, or as 44.1 kHz in two where that is refused.
-fn sound(registry: &Registry, codec: Codec) -> Result<Vec<Bytes>, MediaError> {
+///
+/// # Errors
+///
+/// What the encoder says, or that the registry has none.
+pub(crate) fn sound(registry: &Registry, codec: Codec) -> Result<Vec<Bytes>, MediaError> {
     let encoder = registry
         .audio_encoder(codec)
         .ok_or_else(|| MediaError::unsupported("the plugin failed too often"))?;
@@ -244,7 +257,11 @@ fn sound(registry: &Registry, codec: Codec) -> Result<Vec<Bytes>, MediaError> {
 }
 
 /// Frames of 176x144 in which a gradient moves.
-fn film(registry: &Registry, codec: Codec) -> Result<Vec<Bytes>, MediaError> {
+///
+/// # Errors
+///
+/// As [`sound`].
+pub(crate) fn film(registry: &Registry, codec: Codec) -> Result<Vec<Bytes>, MediaError> {
     let encoder = registry
         .video_encoder(codec)
         .ok_or_else(|| MediaError::unsupported("the plugin failed too often"))?;
@@ -301,11 +318,8 @@ mod tests {
 
     #[test]
     fn a_sample_without_such_a_track_says_so() {
-        let sample = Sample {
-            name: "x".to_owned(),
-            data: Bytes::from_static(b"#!AMR\n\x3C"),
-        };
-        assert!(Track::of(&sample, Codec::H264).is_err());
+        let sound = Bytes::from_static(b"#!AMR\n\x3C");
+        assert!(Track::of(&sound, Codec::H264).is_err());
     }
 
     #[test]

@@ -93,6 +93,85 @@ fn a_check_fails_where_a_sample_is_not_read() {
     assert_eq!(report["passed"], false);
 }
 
+/// Four blocks of IMA ADPCM, of 505 samples each at 8 kHz.
+fn ima_wav(folder: &Folder) -> std::path::PathBuf {
+    const BLOCKS: u32 = 4;
+    let mut file = b"RIFF\0\0\0\0WAVEfmt ".to_vec();
+    file.extend(20_u32.to_le_bytes());
+    for (tag, octets) in [
+        (0x11_u32, 2),
+        (1, 2),
+        (8_000, 4),
+        (4_055, 4),
+        (256, 2),
+        (4, 2),
+    ] {
+        file.extend(&tag.to_le_bytes()[..octets]);
+    }
+    file.extend([2, 0, 0xF9, 1]);
+    file.extend(b"data");
+    file.extend((BLOCKS * 256).to_le_bytes());
+    for at in 0..BLOCKS * 256 {
+        let head = [0, 0, 20, 0];
+        let body = (at * 37 % 256) as u8;
+        file.push(head.get((at % 256) as usize).copied().unwrap_or(body));
+    }
+    let length = file.len() as u32 - 8;
+    file[4..8].copy_from_slice(&length.to_le_bytes());
+    let path = folder.path("memo.wav");
+    std::fs::write(&path, file).unwrap();
+    path
+}
+
+#[test]
+fn a_plugin_of_sound_is_run_and_measured() {
+    let Some(component) = built("ima-adpcm") else {
+        return;
+    };
+    let folder = Folder::new("sound");
+    let (memo, made) = (ima_wav(&folder), folder.path("memo.amr"));
+    let run = |input: &std::path::Path| {
+        let mut command = remold();
+        command.args(["plugin", "run", "--force"]).arg(&component);
+        command.arg(input).arg("-o").arg(&made).output().unwrap()
+    };
+    let output = run(&memo);
+    let told = String::from_utf8_lossy(&output.stderr);
+    assert!(
+        output.status.success() && !told.contains("no part"),
+        "{told}"
+    );
+    // A quarter of a second.
+    let octets = std::fs::read(&made).unwrap();
+    assert!(
+        octets.starts_with(b"#!AMR\n") && octets.len() > 150,
+        "{}",
+        octets.len()
+    );
+    let output = run(&made);
+    let told = String::from_utf8_lossy(&output.stderr);
+    assert!(told.contains("had no part in this"), "{told}");
+
+    let bench = |sample: &std::path::Path| {
+        let mut command = remold();
+        command
+            .args(["plugin", "bench", "--rounds", "2"])
+            .arg(&component);
+        command.arg("--sample").arg(sample).output().unwrap()
+    };
+    let output = bench(&memo);
+    let table = String::from_utf8_lossy(&output.stdout);
+    for row in [
+        "start",
+        "decode 4 packets of adpcm, in the sandbox",
+        "adpcm, built in",
+    ] {
+        assert!(table.contains(row), "{output:?}");
+    }
+    let output = bench(&made);
+    assert_eq!(output.status.code(), Some(6), "{output:?}");
+}
+
 #[test]
 fn a_list_tells_what_is_used_and_what_is_refused() {
     let Some(component) = built("qoi") else {
