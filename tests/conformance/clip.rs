@@ -154,6 +154,11 @@ impl Probed {
             .ok()
     }
 
+    /// When a stream starts.
+    fn start(&self, kind: &str) -> Option<f64> {
+        self.stream(kind)?["start_time"].as_str()?.parse().ok()
+    }
+
     fn brand(&self) -> Option<&str> {
         self.0["format"]["tags"]["major_brand"].as_str()
     }
@@ -189,10 +194,27 @@ fn decoded_seconds(path: &Path) -> f64 {
     output.stdout.len() as f64 / 16_000.0
 }
 
-/// A frame of a file as a small grey picture of this size, upright, black bars included.
-fn grey(path: &Path, at: f64, width: u64, height: u64) -> Vec<f64> {
+/// What sox complains of while it reads a file of AMR.
+fn complaints_of_sox(path: &Path) -> String {
+    let sox = Command::new("sox").arg(path).args(["-n", "stat"]).output();
+    let output = sox.unwrap();
+    if output.status.success() {
+        String::new()
+    } else {
+        String::from_utf8_lossy(&output.stderr).into_owned()
+    }
+}
+
+/// A frame of a file as a small grey picture of this size, upright, black bars included. The shape
+/// of pixels is told, since ffmpeg's filters are set up before a stream of MPEG-4 has said it.
+fn grey(path: &Path, probed: &Probed, at: f64, width: u64, height: u64) -> Vec<f64> {
+    let pixel = probed.text("video", "sample_aspect_ratio").unwrap_or("1:1");
+    let pixel = match pixel.split_once(':') {
+        Some((over, under)) if over != "0" && under != "0" => format!("{over}/{under}"),
+        _ => "1".to_owned(),
+    };
     let fit = format!(
-        "scale=iw*sar:ih,scale={width}:{height}:force_original_aspect_ratio=decrease,\
+        "scale=iw*{pixel}:ih,setsar=1,scale={width}:{height}:force_original_aspect_ratio=decrease,\
          pad={width}:{height}:(ow-iw)/2:(oh-ih)/2,scale=32:32,format=gray"
     );
     let output = Command::new("ffmpeg")
@@ -277,6 +299,12 @@ fn judge(
     if !said.is_empty() && !of_source {
         return Err(format!("ffmpeg: {said}"));
     }
+    if extension == "amr" && tool("sox").is_some() {
+        let said = complaints_of_sox(&path);
+        if !said.is_empty() {
+            return Err(format!("sox: {said}"));
+        }
+    }
     if type_out.starts_with("image/") {
         return if report.notices.is_empty() {
             Err("a still picture without a word".to_owned())
@@ -285,6 +313,11 @@ fn judge(
         };
     }
     let cut = report.notices.iter().any(|text| text.contains("cut off"));
+    let probed = Probed::of(&path);
+    check_sound(&probed, type_out, caps)?;
+    if probed.stream("video").is_some() {
+        check_level(&probed, &out.data, caps)?;
+    }
     check_shape(medium, caps, &path, cut)?;
     let kind = if out.content_type.essence().starts_with("video/") {
         "clip"
@@ -298,12 +331,118 @@ fn judge(
     })
 }
 
+/// Whether the sound is what its type says, as phones play it.
+fn check_sound(probed: &Probed, media: &str, caps: &Capabilities) -> Result<(), String> {
+    if caps.accepts(media).is_none() {
+        return Err(format!("{media} for {}", caps.id));
+    }
+    let Some(codec) = probed.text("audio", "codec_name") else {
+        return Ok(());
+    };
+    let number = |field: &str| {
+        let value = &probed.stream("audio").unwrap()[field];
+        let text = value.as_str().and_then(|text| text.parse().ok());
+        text.or_else(|| value.as_u64()).unwrap_or(0)
+    };
+    let (rate, channels) = (number("sample_rate"), number("channels"));
+    let (codecs, rates): (&[&str], _) = match media {
+        "audio/amr" => (&["amr_nb"], 8_000..=8_000),
+        "audio/amr-wb" => (&["amr_wb"], 16_000..=16_000),
+        "audio/mpeg" | "audio/mp3" => (&["mp3"], 16_000..=48_000),
+        "audio/ogg" => (&["opus", "vorbis"], 8_000..=48_000),
+        "audio/wav" | "audio/x-wav" => (&["pcm_s16le"], 8_000..=48_000),
+        _ => (&["aac", "amr_nb", "amr_wb"], 8_000..=48_000),
+    };
+    let fits = codecs.contains(&codec) && rates.contains(&rate) && (1..=2).contains(&channels);
+    let plain = codec != "aac" || probed.text("audio", "profile") == Some("LC");
+    let speech = !codec.starts_with("amr") || channels == 1;
+    if fits && plain && speech {
+        Ok(())
+    } else {
+        let profile = probed.text("audio", "profile");
+        Err(format!(
+            "{media} of {codec} {profile:?}, {rate} Hz, {channels} channels"
+        ))
+    }
+}
+
+/// The highest level of H.264 that phones of a class were said to have, or had for their screen.
+fn level_of(id: &str) -> u64 {
+    match id {
+        "kaios" | "qvga-600k" => 12,
+        "android-generic" | "android-wvga" | "ios-generic" | "smartphone-qhd" => 30,
+        _ => 31,
+    }
+}
+
+/// Whether the pictures keep to a profile and a level that the phones of a class have.
+fn check_level(probed: &Probed, file: &[u8], caps: &Capabilities) -> Result<(), String> {
+    let video = probed.stream("video").unwrap();
+    let side = |name: &str| video[name].as_u64().unwrap().div_ceil(16);
+    let blocks = (side("width") * side("height")) as f64;
+    let per_second = blocks / probed.frame_seconds();
+    let bits = probed
+        .text("video", "bit_rate")
+        .and_then(|rate| rate.parse().ok());
+    let bits: f64 = bits.unwrap_or(0.0);
+    let (level, most_blocks, most_per_second, most_bits) = match probed.text("video", "codec_name")
+    {
+        Some("h264") => {
+            let profile = probed.text("video", "profile").unwrap_or_default();
+            if profile != "Constrained Baseline" {
+                return Err(format!("{profile} profile"));
+            }
+            let level = video["level"].as_u64().unwrap();
+            if level > level_of(&caps.id) {
+                return Err(format!("level {level} for {}", caps.id));
+            }
+            // ITU-T H.264 table A-1.
+            let (most_blocks, most_per_second, most_bits) = match level {
+                9 | 10 => (99.0, 1_485.0, 128e3),
+                11 => (396.0, 3_000.0, 192e3),
+                12 => (396.0, 6_000.0, 384e3),
+                13 => (396.0, 11_880.0, 768e3),
+                20 => (396.0, 11_880.0, 2e6),
+                21 => (792.0, 19_800.0, 4e6),
+                22 => (1_620.0, 20_250.0, 4e6),
+                30 => (1_620.0, 40_500.0, 10e6),
+                _ => (3_600.0, 108_000.0, 14e6),
+            };
+            (level, most_blocks, most_per_second, most_bits)
+        }
+        _ => {
+            // The octet behind the box's name, four of its vendor and one of its version.
+            let place = file.windows(4).position(|name| name == b"d263");
+            let level = u64::from(file[place.ok_or("no d263")? + 9]);
+            let profile = file[place.unwrap() + 10];
+            if profile != 0 || !matches!(level, 10 | 20 | 30 | 45) {
+                return Err(format!("H.263 profile {profile} level {level}"));
+            }
+            // ITU-T H.263 table X.2.
+            let (most_blocks, most_per_second, most_bits) = match level {
+                10 => (99.0, 1_485.0, 64e3),
+                45 => (99.0, 1_485.0, 128e3),
+                20 => (396.0, 5_940.0, 128e3),
+                _ => (396.0, 11_880.0, 384e3),
+            };
+            (level, most_blocks, most_per_second, most_bits)
+        }
+    };
+    // A hundredth, for clips so short that the first picture weighs, and rates that are rounded.
+    if blocks > most_blocks || per_second > most_per_second * 1.01 || bits > most_bits * 1.01 {
+        return Err(format!(
+            "level {level} with {blocks} macroblocks, {per_second} in a second, {bits} bit/s"
+        ));
+    }
+    Ok(())
+}
+
 fn check_shape(medium: &Medium, caps: &Capabilities, path: &Path, cut: bool) -> Result<(), String> {
     let (was, is) = (Probed::of(&medium.path), Probed::of(path));
     if is.stream("video").is_none() {
         let (was, is) = (decoded_seconds(&medium.path), decoded_seconds(path));
-        // A codec's frame more or less, and what ffmpeg leaves in of an encoder's priming.
-        if !cut && (was - is).abs() > 0.15 {
+        // A codec's frame, and what ffmpeg leaves in of an encoder's priming.
+        if !cut && (was - is).abs() > 0.05 {
             return Err(format!("{is} s of sound where there were {was}"));
         }
         return Ok(());
@@ -352,9 +491,15 @@ fn check_shape(medium: &Medium, caps: &Capabilities, path: &Path, cut: bool) -> 
     {
         return Err(format!("ends {v} and {a} where they were {ov} and {oa}"));
     }
+    let apart = |probed: &Probed| Some(probed.start("video")? - probed.start("audio")?);
+    if let (Some(old), Some(new)) = (apart(&was), apart(&is))
+        && (old - new).abs() > 0.040
+    {
+        return Err(format!("starts {new} s apart where it was {old}"));
+    }
     for at in [0.6, 1.4] {
-        let old = grey(&medium.path, at, width, height);
-        let new = grey(path, at, width, height);
+        let old = grey(&medium.path, &was, at, width, height);
+        let new = grey(path, &is, at, width, height);
         let likeness = likeness(&old, &new);
         if likeness < 0.85 {
             return Err(format!("at {at} s the picture is another: {likeness:.2}"));
