@@ -11,7 +11,7 @@ use crate::limits::Limits;
 use crate::media::image::Source;
 use crate::media::{Cancel, Codec, Format, MediaError, Registry};
 use crate::plugin::tracks::{self, Track};
-use crate::plugin::{Kind, Subject};
+use crate::plugin::{Capability, Kind, Subject};
 
 /// Runs `remold plugin bench`.
 pub(super) fn bench(args: &BenchArgs) -> Result<Exit, CliError> {
@@ -28,79 +28,84 @@ pub(super) fn bench(args: &BenchArgs) -> Result<Exit, CliError> {
         &shown(start.0),
         &shown(start.1),
     ]);
-    let limits = Limits::default();
-    let sample = match &args.sample {
-        Some(path) => Some((io::shown(path), io::read_input(path, limits.media_bytes)?)),
-        None => None,
-    };
     let mut alone = Registry::empty();
     plugin.register(&mut alone);
-    let mut read = sample.is_none();
+    let limit = Limits::default().media_bytes;
+    let sample = args.sample.as_deref();
+    let mut run = Run {
+        table,
+        alone,
+        rounds: args.rounds,
+        sample: sample.map(|path| io::read_input(path, limit)).transpose()?,
+    };
+    let mut read = false;
     for capability in &plugin.about().capabilities {
-        let run = Run {
-            table: &mut table,
-            alone: &alone,
-            rounds: args.rounds,
-        };
-        let sample = sample.as_ref().map(|(_, data)| data);
-        read |= match (capability.kind, capability.subject) {
-            (Kind::ImageDecoder, Subject::Format(format)) => run.picture(format, sample),
-            (Kind::AudioDecoder | Kind::VideoDecoder, Subject::Codec(codec)) => {
-                run.track(codec, sample)
+        read |= run.codec(capability).map_err(|error| match sample {
+            Some(path) if !error.blames_codec() => {
+                CliError::new(Exit::Undecodable, error.to_string()).in_file(io::shown(path))
             }
-            (Kind::AudioEncoder, Subject::Codec(codec)) => {
-                let what = format!("a second of sound to {}", codec.name());
-                run.both(&what, &|registry| tracks::sound(registry, codec).map(drop))
-            }
-            (Kind::VideoEncoder, Subject::Codec(codec)) => {
-                let what = format!("20 frames of 176x144 to {}", codec.name());
-                run.both(&what, &|registry| tracks::film(registry, codec).map(drop))
-            }
-            _ => Ok(false),
-        }
-        .map_err(|error| match &sample_name(args) {
-            Some(name) => CliError::new(Exit::Undecodable, error.to_string()).in_file(name.clone()),
-            None => failed(error),
+            _ => failed(error),
         })?;
     }
-    if !read && let Some(name) = sample_name(args) {
-        let message = format!("there is nothing in it that {} reads", plugin.name());
-        return Err(CliError::new(Exit::Undecodable, message).in_file(name));
+    if let Some(path) = sample
+        && !read
+    {
+        let message = format!("{} reads nothing of it", plugin.name());
+        return Err(CliError::new(Exit::Undecodable, message).in_file(io::shown(path)));
     }
-    io::print(table.render())?;
+    io::print(run.table.render())?;
     Ok(Exit::Done)
 }
 
-fn sample_name(args: &BenchArgs) -> Option<String> {
-    args.sample.as_deref().map(io::shown)
-}
-
-/// One codec of the plugin, and the built-in one beside it.
-struct Run<'a> {
-    table: &'a mut Table,
+/// What is measured of each codec, with the built-in one beside it.
+struct Run {
+    table: Table,
     /// The plugin's codecs and no others.
-    alone: &'a Registry,
+    alone: Registry,
     rounds: u32,
+    sample: Option<Bytes>,
 }
 
-impl Run<'_> {
+impl Run {
+    /// Measures one codec; says whether it read the sample.
+    fn codec(&mut self, codec: &Capability) -> Result<bool, MediaError> {
+        match (codec.kind, codec.subject) {
+            (Kind::ImageDecoder, Subject::Format(format)) => self.picture(format),
+            (Kind::AudioDecoder | Kind::VideoDecoder, Subject::Codec(codec)) => self.track(codec),
+            (Kind::AudioEncoder, Subject::Codec(codec)) => {
+                let what = format!("a second of sound to {}", codec.name());
+                self.both(&what, &|registry| tracks::sound(registry, codec).map(drop))?;
+                Ok(false)
+            }
+            (Kind::VideoEncoder, Subject::Codec(codec)) => {
+                let what = format!("20 frames of 176x144 to {}", codec.name());
+                self.both(&what, &|registry| tracks::film(registry, codec).map(drop))?;
+                Ok(false)
+            }
+            _ => Ok(false),
+        }
+    }
+
     /// Whether the sample is a picture of this format.
-    fn picture(self, format: Format, sample: Option<&Bytes>) -> Result<bool, MediaError> {
-        let Some(data) = sample else { return Ok(false) };
+    fn picture(&mut self, format: Format) -> Result<bool, MediaError> {
+        let Some(data) = self.sample.clone() else {
+            return Ok(false);
+        };
         let limits = Limits::default();
-        if self.alone.probe(data, &limits).map(|info| info.format) != Ok(format) {
+        if self.alone.probe(&data, &limits).map(|info| info.format) != Ok(format) {
             return Ok(false);
         }
         let what = format!("decode {}", format.name());
         self.both(&what, &|registry| {
-            Source::open_still(data, format, registry, &limits, &Cancel::new(), None).map(drop)
+            Source::open_still(&data, format, registry, &limits, &Cancel::new(), None).map(drop)
         })?;
         Ok(true)
     }
 
     /// Whether the sample has a track in this codec.
-    fn track(self, codec: Codec, sample: Option<&Bytes>) -> Result<bool, MediaError> {
-        let Some(track) = sample.and_then(|data| Track::of(data, codec).ok()) else {
+    fn track(&mut self, codec: Codec) -> Result<bool, MediaError> {
+        let track = self.sample.as_ref().map(|data| Track::of(data, codec));
+        let Some(Ok(track)) = track else {
             return Ok(false);
         };
         let what = format!("decode {} packets of {}", track.packets.len(), codec.name());
@@ -110,23 +115,23 @@ impl Run<'_> {
         Ok(true)
     }
 
-    /// Measures the plugin, and the built-in codec where there is one that does the same. Nothing of a
-    /// sample was read.
+    /// Measures the plugin, and the built-in codec where there is one that does the same.
     fn both(
-        self,
+        &mut self,
         what: &str,
         run: &dyn Fn(&Registry) -> Result<(), MediaError>,
-    ) -> Result<bool, MediaError> {
-        let inside = measure(self.rounds, || run(self.alone))?;
-        let what_inside = format!("{what}, in the sandbox");
-        self.table
-            .row([&what_inside, &shown(inside.0), &shown(inside.1)]);
+    ) -> Result<(), MediaError> {
+        let inside = measure(self.rounds, || run(&self.alone))?;
+        let mut row = |place: &str, (least, median): (Duration, Duration)| {
+            let what = format!("{what}, {place}");
+            self.table.row([&what, &shown(least), &shown(median)]);
+        };
+        row("in the sandbox", inside);
         let builtin = Registry::builtin();
         if let Ok(own) = measure(self.rounds, || run(&builtin)) {
-            let what_own = format!("{what}, built in");
-            self.table.row([&what_own, &shown(own.0), &shown(own.1)]);
+            row("built in", own);
         }
-        Ok(false)
+        Ok(())
     }
 }
 
