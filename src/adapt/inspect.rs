@@ -1,5 +1,6 @@
 //! What each part of a message is, by its octets and not by its label.
 
+use super::clip_choice;
 use crate::limits::Limits;
 use crate::media::{Format, MediaInfo, MediaKind, Registry, mime};
 use crate::mms::{Message, Part};
@@ -59,6 +60,22 @@ pub(super) struct Inspected<'a> {
     pub(super) true_type: String,
     /// Its header cannot be read: why.
     pub(super) broken: Option<String>,
+}
+
+impl Inspected<'_> {
+    /// The same where nobody decodes the pictures.
+    pub(super) fn without_pictures(&self) -> Self {
+        let mut part = self.clone();
+        part.info.unread_video = clip_choice::video_name(&self.info);
+        part
+    }
+
+    /// The same where nobody decodes the sound.
+    pub(super) fn without_sound(&self) -> Self {
+        let mut part = self.clone();
+        part.info.unread_audio = clip_choice::audio_name(&self.info);
+        part
+    }
 }
 
 /// Looks into every part: a header scan, nothing is decoded.

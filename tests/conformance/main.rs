@@ -18,6 +18,7 @@ mod batch;
 mod cli;
 mod cli_pdu;
 mod clip;
+mod clip_odd;
 #[cfg(feature = "postgres")]
 mod cluster;
 mod container;
