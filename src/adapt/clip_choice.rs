@@ -226,6 +226,9 @@ pub(super) const fn is_readable(format: Format) -> bool {
             | Format::Flac
             | Format::Wav
             | Format::Qcp
+            | Format::Midi
+            | Format::IMelody
+            | Format::Rtttl
     )
 }
 

@@ -45,6 +45,7 @@ mod probe;
 mod profile;
 mod sim;
 mod smil;
+mod soundfont;
 mod support;
 mod tshark;
 mod uaprof;

@@ -107,7 +107,8 @@ pub(super) fn decide(part: &Inspected<'_>, context: &Context<'_>) -> (Fate, Vec<
         Role::Image => image(part, context),
         Role::Drm => protected(part, context.caps),
         Role::Audio | Role::Video => clip(part, context),
-        Role::Synthetic | Role::Other => opaque(part, context.caps),
+        Role::Synthetic => melody(part, context),
+        Role::Other => opaque(part, context.caps),
     }
 }
 
@@ -315,6 +316,16 @@ fn clip(part: &Inspected<'_>, context: &Context<'_>) -> (Fate, Vec<Reason>) {
         reasons.push(unconverted(&codec));
     }
     (Fate::Drop(Cause::Unsuitable), reasons)
+}
+
+/// A melody: kept where the device plays it, else made sound where there are instruments for it.
+fn melody(part: &Inspected<'_>, context: &Context<'_>) -> (Fate, Vec<Reason>) {
+    let (as_it_is, reasons) = opaque(part, context.caps);
+    let refused = matches!(as_it_is, Fate::Drop(_)) && part.broken.is_none();
+    match clip_job(part, context).filter(|_| refused) {
+        Some(job) => (Fate::Clip(job), reasons),
+        None => (as_it_is, reasons),
+    }
 }
 
 fn unconverted(codec: &str) -> Reason {
