@@ -56,6 +56,10 @@ pub struct Limits {
     pub container_samples: usize,
     /// Strict. Octets of media in memory at one time while a message is adapted.
     pub adapt_bytes: u64,
+    /// Strict. Octets of a soundfont that is read.
+    pub soundfont_bytes: usize,
+    /// Strict. Milliseconds of a melody that is made sound.
+    pub melody_ms: u64,
 }
 
 /// Bounds on what a plugin may ask of us. No manifest raises them: it can only ask for less.
@@ -143,6 +147,8 @@ impl Default for Limits {
             container_tracks: 64,
             container_samples: 1_000_000,
             adapt_bytes: 768 << 20,
+            soundfont_bytes: 256 << 20,
+            melody_ms: 600_000,
         }
     }
 }

@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 use remold::Limits;
-use remold::media::container::{self, ContainerError, Movie, Track};
+use remold::media::container::{self, ContainerError, Movie, Track, TrackCodec};
 
 /// A file has as many tracks and samples as allowed at most, its samples are slices of it in the
 /// order of decoding, however they are walked; a refusal names an octet of it, and the answer is
@@ -64,7 +64,10 @@ fn assert_track(track: &Track, data: &Bytes) {
     }
     assert_eq!(count, track.len());
     assert_eq!(track.is_empty(), count == 0);
-    assert!(joined <= data.len(), "{joined} octets were copied");
+    // A melody is told anew, in events that are counted as samples are.
+    if !matches!(info.codec, TrackCodec::Melody(_)) {
+        assert!(joined <= data.len(), "{joined} octets were copied");
+    }
     for time in [i64::MIN, 0, last / 2, i64::MAX] {
         let tail: Vec<_> = track.samples_from(time).collect();
         let skipped = count

@@ -328,12 +328,16 @@ impl<'a> Ability<'a> {
             Codec::Unknown => true,
             _ => false,
         };
-        let limit = if self.knows_aac() {
+        (!known).then(|| (self.sounds().to_owned(), track.codec.name().to_owned()))
+    }
+
+    /// The codecs of sound that it plays in a clip, for a reason.
+    pub(super) fn sounds(&self) -> &'static str {
+        if self.knows_aac() {
             "amr-nb,aac-lc"
         } else {
             "amr-nb"
-        };
-        (!known).then(|| (limit.to_owned(), track.codec.name().to_owned()))
+        }
     }
 }
 

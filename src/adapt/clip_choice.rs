@@ -32,11 +32,17 @@ pub(super) fn coding_reason(info: &MediaInfo, caps: &Capabilities) -> Option<Rea
     let pictures = info.video.as_ref().and_then(|track| {
         let mut track = track.clone();
         track.size = track.size.or(info.size);
-        ability.pictures_beyond(&track, info.orientation != 1)
+        let (limit, was) = ability.pictures_beyond(&track, info.orientation != 1)?;
+        let unnamed = track.codec == Codec::Unknown;
+        Some((limit, video_name(info).filter(|_| unnamed).unwrap_or(was)))
     });
     let sound = || {
         let track = info.audio.as_ref()?;
-        ability.sound_beyond(track)
+        // What nobody here takes out is no sound that a phone is known to play.
+        match (&info.unread_audio, audio_name(info)) {
+            (Some(_), Some(name)) => Some((ability.sounds().to_owned(), name)),
+            _ => ability.sound_beyond(track),
+        }
     };
     let (limit, was) = pictures.or_else(sound)?;
     Some(Reason::new("ThreeGPAccept", limit, was))
@@ -54,6 +60,9 @@ pub(super) fn clip(info: &MediaInfo, caps: &Capabilities, registry: &Registry) -
     }
     let ability = Ability::of(caps);
     let slow = ability.is_cdma() && info.duration_ms.is_some_and(|ms| ms > CDMA_SLOW_MS);
+    if info.unread_video.is_some() {
+        return None;
+    }
     ability.pictures().into_iter().find_map(|mut video| {
         let coded = registry.video_decoder(source).is_some()
             && registry.video_encoder(video.codec).is_some();
@@ -78,7 +87,10 @@ pub(super) fn clip(info: &MediaInfo, caps: &Capabilities, registry: &Registry) -
 
 /// The sound of a clip in the codec that is wanted, or in AMR where that cannot be written.
 fn sound_target(info: &MediaInfo, wanted: AudioTarget, registry: &Registry) -> Option<AudioTarget> {
-    let track = info.audio.as_ref()?;
+    let track = info
+        .audio
+        .as_ref()
+        .filter(|_| info.unread_audio.is_none())?;
     let possible = |target: &AudioTarget| {
         let coded = registry.audio_decoder(track.codec).is_some()
             && registry.audio_encoder(target.codec).is_some();
@@ -113,7 +125,10 @@ pub(super) fn sound(
     registry: &Registry,
     limit: Option<u64>,
 ) -> Option<Choice> {
-    let track = info.audio.as_ref()?;
+    let track = info
+        .audio
+        .as_ref()
+        .filter(|_| info.unread_audio.is_none())?;
     if !is_readable(info.format) {
         return None;
     }
@@ -150,6 +165,28 @@ pub(super) fn sound(
     })
 }
 
+/// What a reason calls the codec of the moving pictures.
+#[must_use]
+pub(super) fn video_name(info: &MediaInfo) -> Option<String> {
+    let codec = info.video.as_ref()?.codec;
+    Some(named(codec, info.unread_video.as_deref()))
+}
+
+/// What a reason calls the codec of the sound.
+#[must_use]
+pub(super) fn audio_name(info: &MediaInfo) -> Option<String> {
+    let codec = info.audio.as_ref()?.codec;
+    Some(named(codec, info.unread_audio.as_deref()))
+}
+
+fn named(codec: Codec, container: Option<&str>) -> String {
+    match (codec, container) {
+        (codec, None) => codec.name().to_owned(),
+        (codec, Some(name)) if codec == Codec::Unknown || name == codec.name() => name.to_owned(),
+        (codec, Some(name)) => format!("{} in {name}", codec.name()),
+    }
+}
+
 /// Whether the device takes any sound that could be made.
 #[must_use]
 pub(super) fn takes_sound(caps: &Capabilities) -> bool {
@@ -163,6 +200,7 @@ pub(super) fn takes_sound(caps: &Capabilities) -> bool {
 pub(super) fn has_poster(info: &MediaInfo, registry: &Registry) -> bool {
     info.kind == MediaKind::Video
         && is_readable(info.format)
+        && info.unread_video.is_none()
         && info
             .video
             .as_ref()
@@ -170,7 +208,7 @@ pub(super) fn has_poster(info: &MediaInfo, registry: &Registry) -> bool {
 }
 
 /// Formats whose tracks are found.
-const fn is_readable(format: Format) -> bool {
+pub(super) const fn is_readable(format: Format) -> bool {
     matches!(
         format,
         Format::Mp4
@@ -188,6 +226,9 @@ const fn is_readable(format: Format) -> bool {
             | Format::Flac
             | Format::Wav
             | Format::Qcp
+            | Format::Midi
+            | Format::IMelody
+            | Format::Rtttl
     )
 }
 

@@ -72,7 +72,7 @@ fn fit(
 ) -> Result<Adapted, MediaError> {
     let mut setbacks: BTreeMap<usize, Setback> = BTreeMap::new();
     let mut clocked = Timing::default();
-    // Every round but the last makes less of a part, in three steps at most, or takes a format
+    // Every round but the last makes less of a part, in five steps at most, or takes a format
     // away from it.
     loop {
         let mut plan = plan_without(message, size_in, engine.context, &setbacks);
@@ -86,6 +86,15 @@ fn fit(
             .find_map(|(index, made)| Some((*index, made.as_ref().err()?)));
         if let Some((index, error)) = failed {
             setbacks.insert(index, setback(index, error, &plan, setbacks.get(&index)));
+            continue;
+        }
+        // A clip whose sound turned out not to decode is planned again, so that a notice says so.
+        let silent = done.iter().find_map(|(index, made)| {
+            let why = made.as_ref().ok()?.sound_lost.clone()?;
+            Some((*index, why)).filter(|(index, _)| !setbacks.contains_key(index))
+        });
+        if let Some((index, why)) = silent {
+            setbacks.insert(index, Setback::Silent(undecodable(why)));
             continue;
         }
         let made: BTreeMap<usize, Made> = done
@@ -119,24 +128,29 @@ fn fit(
     }
 }
 
-/// A clip that was to be cut may have fitted whole: then the notice does not speak of it.
+/// A clip that was to be cut may have fitted whole: then the notice does not speak of it. One may
+/// have lost its sound on the way to something worse: then it does.
 fn tell_the_truth(
     plan: &mut Plan,
     made: &BTreeMap<usize, Made>,
     message: &Message,
     context: &Context<'_>,
 ) {
-    let mut whole = false;
+    let mut changed = false;
     for (index, slot) in plan.parts.iter_mut().enumerate() {
         let Fate::Clip(job) = &mut slot.fate else {
             continue;
         };
         if job.target.may_cut && made.get(&index).is_some_and(|made| !made.cut) {
             job.target.may_cut = false;
-            whole = true;
+            changed = true;
+        }
+        let lost = |made: &Made| made.sound_lost.is_some();
+        if made.get(&index).is_some_and(lost) && job.target.audio.take().is_some() {
+            changed = true;
         }
     }
-    if whole {
+    if changed {
         plan.notice = notice(plan, message, context);
     }
 }
@@ -149,6 +163,8 @@ struct Made {
     media: MediaReport,
     /// Whether its end was cut off.
     cut: bool,
+    /// Why a clip has no sound that should have some.
+    sound_lost: Option<String>,
     warnings: Vec<String>,
 }
 
@@ -158,7 +174,13 @@ fn largest(made: &BTreeMap<usize, Made>) -> Option<usize> {
         .map(|(index, _)| *index)
 }
 
-/// What is left of a part that failed: of a clip a part, then a still picture, then nothing.
+/// Why a part, or a track of it, is not what it was to be.
+fn undecodable(why: String) -> Reason {
+    Reason::new("content", "a medium that decodes", why)
+}
+
+/// What is left of a part that failed: of a clip a part, then a still picture, then its sound, then
+/// nothing.
 fn setback(index: usize, error: &MediaError, plan: &Plan, before: Option<&Setback>) -> Setback {
     let (cause, reason) = match error {
         MediaError::TargetTooSmall { smallest } => {
@@ -170,10 +192,7 @@ fn setback(index: usize, error: &MediaError, plan: &Plan, before: Option<&Setbac
                 Reason::new("MmsMaxMessageSize", limit, smallest.to_string()),
             )
         }
-        other => (
-            Cause::Unsuitable,
-            Reason::new("content", "a medium that decodes", other.to_string()),
-        ),
+        other => (Cause::Unsuitable, undecodable(other.to_string())),
     };
     if let Some(Fate::Image(job) | Fate::Poster(job)) = plan.parts.get(index).map(|part| &part.fate)
         && error.blames_codec()
@@ -187,13 +206,17 @@ fn setback(index: usize, error: &MediaError, plan: &Plan, before: Option<&Setbac
             return Setback::Otherwise(failed, reason);
         }
     }
-    let Some(Fate::Clip(job)) = plan.parts.get(index).map(|part| &part.fate) else {
-        return Setback::Gone(cause, reason);
+    let job = match plan.parts.get(index).map(|part| &part.fate) {
+        Some(Fate::Clip(job)) => job,
+        // Of pictures that do not decode no still one can be had either; the sound may do.
+        Some(Fate::Poster(_)) if cause == Cause::Unsuitable => return Setback::Sound(reason),
+        _ => return Setback::Gone(cause, reason),
     };
     let shrinks = cause == Cause::TooLarge && job.may_cut && !job.target.may_cut;
     if shrinks && before.is_none() {
         Setback::Cut
-    } else if job.poster.is_some() && !matches!(before, Some(Setback::Still(_))) {
+    } else if job.poster.is_some() && !matches!(before, Some(Setback::Still(_) | Setback::Sound(_)))
+    {
         Setback::Still(reason)
     } else {
         Setback::Gone(cause, reason)
@@ -319,7 +342,7 @@ struct Coded<'a> {
 
 enum Medium {
     Picture(image::Encoded),
-    Clip(clip::Clip, u64),
+    Clip(Box<clip::Clip>, u64),
 }
 
 /// Codes a picture of this format, or the first of a clip.
@@ -384,7 +407,7 @@ fn code_clip<'a>(index: usize, part: &Part, job: &ClipJob, engine: Engine<'_>) -
         index,
         job: None,
         source: None,
-        made: made.map(|made| Medium::Clip(made, budget)),
+        made: made.map(|made| Medium::Clip(Box::new(made), budget)),
         decode: Duration::ZERO,
         encode: (engine.now)().saturating_sub(begun),
     }
@@ -411,7 +434,7 @@ fn give_back(
         (Ok(Medium::Clip(made, budget)), _) => {
             let used = u64::try_from(made.bytes.len()).unwrap_or(u64::MAX);
             *spare = spare.saturating_add(budget.saturating_sub(used));
-            return (index, Ok(made_clip(made)));
+            return (index, Ok(made_clip(*made)));
         }
         (Ok(Medium::Picture(_)), None) => {
             let error = MediaError::unsupported("a picture without a job");
@@ -449,6 +472,7 @@ fn give_back(
             duration_ms: None,
         },
         cut: false,
+        sound_lost: None,
         warnings: encoded.warnings,
     };
     (index, Ok(made))
@@ -464,6 +488,7 @@ fn made_clip(made: clip::Clip) -> Made {
             ..MediaReport::new(&made.info)
         },
         cut: made.cut_from_us.is_some(),
+        sound_lost: made.sound_lost,
         piece: Piece {
             octets: made.bytes,
             duration_ms: Some(duration_ms),

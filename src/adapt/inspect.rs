@@ -1,7 +1,10 @@
 //! What each part of a message is, by its octets and not by its label.
 
+use bytes::Bytes;
+
+use super::clip_choice;
 use crate::limits::Limits;
-use crate::media::{Format, MediaInfo, MediaKind, Registry, mime};
+use crate::media::{AudioTrack, Codec, Format, MediaInfo, MediaKind, Registry, container, mime};
 use crate::mms::{Message, Part};
 
 /// What a part is to adaptation.
@@ -61,6 +64,22 @@ pub(super) struct Inspected<'a> {
     pub(super) broken: Option<String>,
 }
 
+impl Inspected<'_> {
+    /// The same where nobody decodes the pictures.
+    pub(super) fn without_pictures(&self) -> Self {
+        let mut part = self.clone();
+        part.info.unread_video = clip_choice::video_name(&self.info);
+        part
+    }
+
+    /// The same where nobody decodes the sound.
+    pub(super) fn without_sound(&self) -> Self {
+        let mut part = self.clone();
+        part.info.unread_audio = clip_choice::audio_name(&self.info);
+        part
+    }
+}
+
 /// Looks into every part: a header scan, nothing is decoded.
 #[must_use]
 pub(super) fn inspect<'a>(
@@ -105,7 +124,7 @@ fn inspect_part<'a>(
         };
     }
     let (info, broken) = match registry.probe(&part.data, limits) {
-        Ok(info) => (info, None),
+        Ok(info) => (played(info, &part.data, registry, limits), None),
         Err(error) => {
             let kind = mime::kind_of_media_type(&declared);
             (MediaInfo::new(error.format, kind), Some(error.to_string()))
@@ -127,6 +146,25 @@ fn inspect_part<'a>(
         true_type,
         broken,
     }
+}
+
+/// A melody with the sound it has where somebody plays it; anything else as it is.
+fn played(mut info: MediaInfo, data: &Bytes, registry: &Registry, limits: &Limits) -> MediaInfo {
+    let codec = info.codec.unwrap_or(Codec::Unknown);
+    if info.kind != MediaKind::Synthetic || registry.audio_decoder(codec).is_none() {
+        return info;
+    }
+    // What cannot be read stays as it is: it may still be kept.
+    let movie = container::read(data, limits).ok();
+    if let Some(track) = movie.as_ref().and_then(|movie| movie.tracks.first()) {
+        info.duration_ms = info.duration_ms.max(Some(track.info.duration));
+        info.audio = Some(AudioTrack {
+            sample_rate: track.info.sample_rate,
+            channels: track.info.channels,
+            ..AudioTrack::new(codec)
+        });
+    }
+    info
 }
 
 /// A part that calls itself a medium we know well and has none of its marks is damaged.

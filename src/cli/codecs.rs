@@ -1,9 +1,13 @@
 //! The options that switch codecs on and off.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
-use super::{CliError, Exit};
+use super::{CliError, Exit, io};
+use crate::limits::Limits;
 use crate::media::Registry;
+use crate::media::audio::Soundfont;
+use crate::media::registry::BUILTIN;
 
 /// Which codecs may be used.
 #[derive(Debug, Clone, Default, clap::Args)]
@@ -18,6 +22,10 @@ pub(crate) struct CodecArgs {
     /// Use the plugins of this folder, too
     #[arg(long, value_name = "DIR")]
     plugins: Option<PathBuf>,
+    /// Make sound of MIDI, iMelody and RTTTL for devices that do not play them, with the instruments
+    /// of this soundfont (SF2)
+    #[arg(long, value_name = "FILE.sf2")]
+    soundfont: Option<PathBuf>,
 }
 
 impl CodecArgs {
@@ -32,6 +40,9 @@ impl CodecArgs {
         if let Some(folder) = &self.plugins {
             super::plugin::register(folder, &mut registry)?;
         }
+        if let Some(file) = &self.soundfont {
+            register_soundfont(file, &mut registry)?;
+        }
         let on = self.enable.iter().map(|name| (name, true));
         let off = self.disable.iter().map(|name| (name, false));
         for (name, enabled) in on.chain(off) {
@@ -43,6 +54,17 @@ impl CodecArgs {
         }
         Ok(registry)
     }
+}
+
+/// Adds the player of melodies that has the instruments of this file.
+fn register_soundfont(file: &Path, registry: &mut Registry) -> Result<(), CliError> {
+    let limits = Limits::default();
+    let octets = io::read_input(file, limits.soundfont_bytes)?;
+    let font = Soundfont::read(&octets, &limits).map_err(|error| {
+        CliError::new(Exit::Undecodable, error.to_string()).in_file(io::shown(file))
+    })?;
+    registry.add_audio_decoder(BUILTIN, Arc::new(font));
+    Ok(())
 }
 
 #[cfg(test)]

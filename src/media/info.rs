@@ -236,6 +236,12 @@ pub struct MediaInfo {
     pub video: Option<VideoTrack>,
     /// First audio track.
     pub audio: Option<AudioTrack>,
+    /// What the container calls the codec of that video track, where nobody here takes it out of the
+    /// container: one without a name of ours, an encrypted one, or one in an unusual wrapping. Then
+    /// it is not decoded, whatever codec it is.
+    pub unread_video: Option<String>,
+    /// The same of the audio track.
+    pub unread_audio: Option<String>,
     /// Major brand of ISO base media.
     pub brand: Option<[u8; 4]>,
     /// Whether the medium carries EXIF, XMP, IPTC, tags or comments.
@@ -265,6 +271,8 @@ impl MediaInfo {
             tracks: None,
             video: None,
             audio: None,
+            unread_video: None,
+            unread_audio: None,
             brand: None,
             metadata: false,
             gps: false,

@@ -114,6 +114,9 @@ pub enum StartError {
     /// The plugins could not be read.
     #[error("plugins: {0}")]
     Plugins(std::io::Error),
+    /// The soundfont could not be read.
+    #[error("media.soundfont: {0}")]
+    Soundfont(std::io::Error),
     /// The system gave no threads.
     #[error("{0}")]
     System(std::io::Error),
@@ -166,8 +169,10 @@ impl Server {
         let table = &config.plugins;
         let cache = table.cache.clone();
         let cache = cache.unwrap_or_else(|| config.store.folder.join("compiled-plugins"));
-        let codecs =
-            Codecs::new(table.folder.as_deref(), &cache, &metrics).map_err(StartError::Plugins)?;
+        let base =
+            plugins::built_in(config.media.soundfont.as_deref()).map_err(StartError::Soundfont)?;
+        let codecs = Codecs::new(base, table.folder.as_deref(), &cache, &metrics)
+            .map_err(StartError::Plugins)?;
         let codecs = Arc::new(codecs);
         let fitter = WatchedFitter {
             fitter: Engine::new(config, limits.clone(), codecs.clone())

@@ -376,7 +376,7 @@ fn speech(frames: usize) -> Vec<u8> {
 }
 
 /// A clip as a handset of 2003 recorded it: H.263 at QCIF and speech in 3GP.
-fn film(frames: u32, seed: u8) -> Vec<u8> {
+pub(crate) fn film(frames: u32, seed: u8) -> Vec<u8> {
     let target = Target::BitRate {
         bits_per_second: 64_000,
         duration_us: None,

@@ -67,7 +67,7 @@ fn media_corpus() -> Vec<Medium> {
     found
 }
 
-fn device(id: &str) -> Capabilities {
+pub(crate) fn device(id: &str) -> Capabilities {
     Resolution::by_id(id).expect("a class").capabilities
 }
 
@@ -100,7 +100,7 @@ fn registry() -> Registry {
     registry
 }
 
-fn carry_out(message: &Message, caps: &Capabilities) -> Adapted {
+pub(crate) fn carry_out(message: &Message, caps: &Capabilities) -> Adapted {
     let (policy, registry, limits) = (Policy::default(), registry(), Limits::default());
     let cancel = Cancel::new();
     let engine = Engine {
@@ -205,16 +205,39 @@ fn complaints_of_sox(path: &Path) -> String {
     }
 }
 
-/// A frame of a file as a small grey picture of this size, upright, black bars included. The shape
-/// of pixels is told, since ffmpeg's filters are set up before a stream of MPEG-4 has said it.
+/// The width of a pixel by its height, as stored. Of H.263 it is 12 by 11 by the standard, and a
+/// square on every phone.
+fn pixel(probed: &Probed) -> f64 {
+    if probed.text("video", "codec_name") == Some("h263") {
+        return 1.0;
+    }
+    let told = probed.text("video", "sample_aspect_ratio").unwrap_or("1:1");
+    let sides = told.split_once(':').map(|(over, under)| {
+        let side = |text: &str| text.parse::<f64>().unwrap_or(0.0);
+        side(over) / side(under)
+    });
+    sides.filter(|pixel| pixel.is_normal()).unwrap_or(1.0)
+}
+
+/// Whether a player turns the pictures by a quarter.
+fn is_turned(probed: &Probed) -> bool {
+    let sides = probed.stream("video").unwrap()["side_data_list"].as_array();
+    let turn = sides.and_then(|sides| sides.iter().find_map(|side| side["rotation"].as_i64()));
+    turn.is_some_and(|turn| turn.rem_euclid(180) == 90)
+}
+
+/// A frame of a file as a small grey picture, upright, of a screen of `width` by `height`, black
+/// bars included. The shape of pixels is told, since ffmpeg's filters are set up before a stream of
+/// MPEG-4 has said it.
 fn grey(path: &Path, probed: &Probed, at: f64, width: u64, height: u64) -> Vec<f64> {
-    let pixel = probed.text("video", "sample_aspect_ratio").unwrap_or("1:1");
-    let pixel = match pixel.split_once(':') {
-        Some((over, under)) if over != "0" && under != "0" => format!("{over}/{under}"),
-        _ => "1".to_owned(),
+    let pixel = pixel(probed);
+    let wide = if is_turned(probed) {
+        format!("iw:ih*{pixel}")
+    } else {
+        format!("iw*{pixel}:ih")
     };
     let fit = format!(
-        "scale=iw*{pixel}:ih,setsar=1,scale={width}:{height}:force_original_aspect_ratio=decrease,\
+        "scale={wide},setsar=1,scale={width}:{height}:force_original_aspect_ratio=decrease,\
          pad={width}:{height}:(ow-iw)/2:(oh-ih)/2,scale=32:32,format=gray"
     );
     let output = Command::new("ffmpeg")
@@ -497,9 +520,11 @@ fn check_shape(medium: &Medium, caps: &Capabilities, path: &Path, cut: bool) -> 
     {
         return Err(format!("starts {new} s apart where it was {old}"));
     }
+    // Both on a screen of the shape that the new pictures have, bars included.
+    let across = (width as f64 * pixel(&is)).round() as u64;
     for at in [0.6, 1.4] {
-        let old = grey(&medium.path, &was, at, width, height);
-        let new = grey(path, &is, at, width, height);
+        let old = grey(&medium.path, &was, at, across, height);
+        let new = grey(path, &is, at, across, height);
         let likeness = likeness(&old, &new);
         if likeness < 0.85 {
             return Err(format!("at {at} s the picture is another: {likeness:.2}"));
@@ -519,12 +544,13 @@ fn classes_with_media() -> Vec<&'static str> {
 }
 
 /// Which device each file is tried on: a few that together are all, or every one where
-/// `REMOLD_ALL_CLIPS` is set.
+/// `REMOLD_ALL_CLIPS` is set; to a part of a name, those files alone.
 fn pairs(media: &[Medium]) -> Vec<(usize, &'static str)> {
     let ids = classes_with_media();
-    if std::env::var_os("REMOLD_ALL_CLIPS").is_some() {
+    if let Ok(part) = std::env::var("REMOLD_ALL_CLIPS") {
         let all = |at: usize| ids.iter().map(move |id| (at, *id));
-        return (0..media.len()).flat_map(all).collect();
+        let named = |at: &usize| part == "1" || media[*at].name.contains(&part);
+        return (0..media.len()).filter(named).flat_map(all).collect();
     }
     let mut pairs = Vec::new();
     for at in 0..media.len() {

@@ -18,6 +18,7 @@ mod batch;
 mod cli;
 mod cli_pdu;
 mod clip;
+mod clip_odd;
 #[cfg(feature = "postgres")]
 mod cluster;
 mod container;
@@ -44,6 +45,7 @@ mod probe;
 mod profile;
 mod sim;
 mod smil;
+mod soundfont;
 mod support;
 mod tshark;
 mod uaprof;

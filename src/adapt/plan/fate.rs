@@ -8,7 +8,7 @@ use crate::adapt::notice::Cause;
 use crate::adapt::report::Reason;
 use crate::dimensions::Dimensions;
 use crate::media::clip::ClipTarget;
-use crate::media::{Codec, Format, MediaInfo, MediaKind, mime};
+use crate::media::{Format, MediaInfo, MediaKind, mime};
 use crate::mms::{self, charset, text, vcard};
 use crate::profile::{Capabilities, DrmMethod};
 
@@ -107,7 +107,8 @@ pub(super) fn decide(part: &Inspected<'_>, context: &Context<'_>) -> (Fate, Vec<
         Role::Image => image(part, context),
         Role::Drm => protected(part, context.caps),
         Role::Audio | Role::Video => clip(part, context),
-        Role::Synthetic | Role::Other => opaque(part, context.caps),
+        Role::Synthetic => melody(part, context),
+        Role::Other => opaque(part, context.caps),
     }
 }
 
@@ -290,11 +291,12 @@ fn clip(part: &Inspected<'_>, context: &Context<'_>) -> (Fate, Vec<Reason>) {
     reasons.extend(beyond);
     if let Some(job) = clip_job(part, context) {
         if job.is_sound() && part.role == Role::Video {
-            let track = part.info.video.as_ref();
-            reasons.extend(track.map(|track| unconverted(track.codec.name())));
+            let codec = clip_choice::video_name(&part.info);
+            reasons.extend(codec.map(|codec| unconverted(&codec)));
         }
-        if let Some(track) = part.info.audio.as_ref().filter(|_| job.is_silent()) {
-            reasons.push(unconverted(track.codec.name()));
+        if job.is_silent() {
+            let codec = clip_choice::audio_name(&part.info);
+            reasons.extend(codec.map(|codec| unconverted(&codec)));
         }
         return (Fate::Clip(job), reasons);
     }
@@ -304,12 +306,26 @@ fn clip(part: &Inspected<'_>, context: &Context<'_>) -> (Fate, Vec<Reason>) {
     // Where the device takes something that this could become, the codec is what is missing.
     let possible = clip_choice::takes_sound(caps)
         || (part.role == Role::Video && (caps.takes_video() || caps.takes_image()));
-    if possible {
-        let track = part.info.video.as_ref().map(|track| track.codec);
-        let codec = track.or(part.info.codec).map(Codec::name);
-        reasons.push(unconverted(codec.unwrap_or(&part.true_type)));
+    if possible && !clip_choice::is_readable(part.info.format) {
+        let (limit, was) = ("one this build reads", part.info.format.name());
+        reasons.push(Reason::new("container", limit, was));
+    } else if possible {
+        let track = clip_choice::video_name(&part.info).or(clip_choice::audio_name(&part.info));
+        let codec = track.or_else(|| Some(part.info.codec?.name().to_owned()));
+        let codec = codec.unwrap_or_else(|| part.true_type.clone());
+        reasons.push(unconverted(&codec));
     }
     (Fate::Drop(Cause::Unsuitable), reasons)
+}
+
+/// A melody: kept where the device plays it, else made sound where there are instruments for it.
+fn melody(part: &Inspected<'_>, context: &Context<'_>) -> (Fate, Vec<Reason>) {
+    let (as_it_is, reasons) = opaque(part, context.caps);
+    let refused = matches!(as_it_is, Fate::Drop(_)) && part.broken.is_none();
+    match clip_job(part, context).filter(|_| refused) {
+        Some(job) => (Fate::Clip(job), reasons),
+        None => (as_it_is, reasons),
+    }
 }
 
 fn unconverted(codec: &str) -> Reason {

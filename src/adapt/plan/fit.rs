@@ -86,11 +86,18 @@ fn offer_to_shrink(
         if !matches!(slot.fate, Fate::Keep | Fate::Relabel(_)) {
             continue;
         }
+        let setback = setbacks.get(&part.index);
+        let blind = matches!(setback, Some(Setback::Sound(_)));
+        let part = &match setback {
+            Some(Setback::Sound(_)) => part.without_pictures(),
+            Some(Setback::Silent(_)) => part.without_sound(),
+            _ => part.clone(),
+        };
         let offered = match slot.role {
             Role::Image => super::fate::job(part, context).map(Fate::Image),
             Role::Audio | Role::Video => super::fate::clip_job(part, context)
                 // What is whole as it is does not lose its pictures for this.
-                .filter(|job| !job.is_sound() || slot.role == Role::Audio)
+                .filter(|job| !job.is_sound() || slot.role == Role::Audio || blind)
                 .map(Fate::Clip),
             _ => None,
         };
@@ -101,7 +108,7 @@ fn offer_to_shrink(
             Fate::Clip(job) => job.unless_fits = fine,
             _ => {}
         }
-        if let Some(setback) = setbacks.get(&part.index) {
+        if let Some(setback) = setback {
             set_back(slot, setback);
         }
     }

@@ -82,8 +82,12 @@ pub(super) enum Setback {
     Otherwise(Vec<Format>, Reason),
     /// The whole of it does not fit: cut it.
     Cut,
+    /// Its sound does not decode: leave it silent.
+    Silent(Reason),
     /// Not even a part of it fits: show a still picture.
     Still(Reason),
+    /// Its pictures do not decode: let the sound be heard.
+    Sound(Reason),
     /// It is beyond saving.
     Gone(Cause, Reason),
 }
@@ -143,6 +147,8 @@ pub(super) fn plan_without(
                     },
                 )
             }
+            Some(Setback::Silent(_)) => fate::decide(&part.without_sound(), &context),
+            Some(Setback::Sound(_)) => fate::decide(&part.without_pictures(), &context),
             _ => fate::decide(part, &context),
         };
         (slot.fate, slot.reasons) = (fate, reasons);
@@ -175,7 +181,9 @@ fn set_back(slot: &mut PartPlan, setback: &Setback) {
             *fate = Fate::Drop(*cause);
             slot.reasons.push(reason.clone());
         }
-        (Setback::Otherwise(_, reason), _) => slot.reasons.push(reason.clone()),
+        (Setback::Otherwise(_, reason) | Setback::Silent(reason) | Setback::Sound(reason), _) => {
+            slot.reasons.push(reason.clone());
+        }
         (Setback::Cut, Fate::Clip(job)) => job.target.may_cut = job.may_cut,
         (Setback::Still(reason), Fate::Clip(job)) => {
             slot.reasons.push(reason.clone());

@@ -12,7 +12,7 @@ use crate::cli::{CliError, Exit, io, progress};
 use crate::dimensions::Dimensions;
 use crate::limits::Limits;
 use crate::media::image::{Converted, ImageTarget, Source, convert};
-use crate::media::{Cancel, Format, MediaError, MediaInfo, MediaKind, Registry, clip, mime};
+use crate::media::{Cancel, Codec, Format, MediaError, MediaInfo, MediaKind, Registry, clip, mime};
 
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
@@ -28,6 +28,7 @@ Examples:
   remold media convert memo.m4a -o memo.amr
   remold media convert song.flac -o song.mp3 --bitrate 96000
   remold media convert memo.ogg -o memo.wav --sample-rate 8000 --channels 1
+  remold media convert ring.mid -o ring.amr --soundfont instruments.sf2
 
 Codecs of sound: amr-nb, amr-wb, aac-lc, mp3, opus, pcm. Of moving pictures: h263, mpeg4-visual,
 h264, av1. Without a codec the format decides: 3gp and 3g2 get h263 with amr-nb, mp4 gets h264
@@ -274,6 +275,12 @@ fn convertible(info: &MediaInfo, to: Format, registry: &Registry) -> Result<(), 
         }
         (MediaKind::Image | MediaKind::Video, MediaKind::Image)
         | (MediaKind::Audio | MediaKind::Video, MediaKind::Audio | MediaKind::Video) => Ok(()),
+        (MediaKind::Synthetic, MediaKind::Audio | MediaKind::Video) if plays(info, registry) => {
+            Ok(())
+        }
+        (MediaKind::Synthetic, MediaKind::Audio | MediaKind::Video) if is_melody(info) => {
+            refuse("a melody becomes sound with instruments only: say --soundfont".to_owned())
+        }
         (MediaKind::Image | MediaKind::Audio, _) => {
             refuse(format!("{kind} does not become {}", to.name()))
         }
@@ -281,6 +288,20 @@ fn convertible(info: &MediaInfo, to: Format, registry: &Registry) -> Result<(), 
             "this build converts pictures, sound and video, and this is {kind}"
         )),
     }
+}
+
+/// Whether there are instruments that play what this is.
+fn plays(info: &MediaInfo, registry: &Registry) -> bool {
+    info.codec
+        .is_some_and(|codec| registry.audio_decoder(codec).is_some())
+}
+
+/// Whether this is of the melodies that a soundfont plays.
+fn is_melody(info: &MediaInfo) -> bool {
+    matches!(
+        info.codec,
+        Some(Codec::Midi | Codec::IMelody | Codec::Rtttl)
+    )
 }
 
 /// Refuses options that say nothing about what is made.
@@ -384,6 +405,7 @@ mod tests {
             (MediaKind::Audio, Format::Amr, Format::Jpeg),
             (MediaKind::Image, Format::Png, Format::Mp4),
             (MediaKind::Synthetic, Format::Midi, Format::Amr),
+            (MediaKind::Synthetic, Format::Smaf, Format::Amr),
             (MediaKind::Text, Format::Text, Format::Jpeg),
         ] {
             let info = MediaInfo::new(format, kind);

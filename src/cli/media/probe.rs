@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use crate::cli::codecs::CodecArgs;
 use crate::cli::{CliError, Exit, io};
 use crate::limits::Limits;
-use crate::media::{MediaInfo, mime};
+use crate::media::{Codec, MediaInfo, mime};
 
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
@@ -191,7 +191,7 @@ fn tracks(info: &MediaInfo) -> Vec<(&'static str, String)> {
     let mut rows = Vec::new();
     if let Some(video) = &info.video {
         let parts = [
-            Some(video.codec.name().to_owned()),
+            Some(codec_name(video.codec, info.unread_video.as_deref())),
             video.size.map(|size| size.to_string()),
             video
                 .millihertz
@@ -207,7 +207,7 @@ fn tracks(info: &MediaInfo) -> Vec<(&'static str, String)> {
     }
     if let Some(audio) = &info.audio {
         let parts = [
-            Some(audio.codec.name().to_owned()),
+            Some(codec_name(audio.codec, info.unread_audio.as_deref())),
             audio.sample_rate.map(|rate| format!("{rate} Hz")),
             audio.channels.map(|count| match count {
                 1 => "mono".to_owned(),
@@ -224,11 +224,19 @@ fn tracks(info: &MediaInfo) -> Vec<(&'static str, String)> {
     rows
 }
 
+/// A codec, and what the container calls it where nobody here takes it out of there.
+fn codec_name(codec: Codec, container: Option<&str>) -> String {
+    match container {
+        Some(name) => format!("{} ({name})", codec.name()),
+        None => codec.name().to_owned(),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::dimensions::Dimensions;
-    use crate::media::{AudioTrack, Codec, Format, MediaKind};
+    use crate::media::{AudioTrack, Format, MediaKind};
 
     fn picture() -> MediaInfo {
         MediaInfo {

@@ -12,6 +12,7 @@ mod mp3;
 mod opus;
 mod pcm;
 mod resample;
+mod soundfont;
 mod source;
 mod stage;
 mod symphonia;
@@ -27,6 +28,7 @@ use super::container::amr::Band;
 use super::info::Codec;
 
 pub use choose::{bit_rates, choose, choose_mixed, packet_bytes};
+pub use soundfont::Soundfont;
 pub use source::Source;
 pub use transcode::transcode;
 

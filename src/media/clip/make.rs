@@ -29,7 +29,7 @@ const CORRECTION_SLACK: u64 = 64;
 /// copied and not coded anew; sound and pictures are made beside each other.
 ///
 /// A track that the target wants and the source lacks is left out; so is a sound that nobody can
-/// decode, with a warning, where there are pictures.
+/// decode where there are pictures, and [`Clip::sound_lost`] says why.
 ///
 /// # Errors
 ///
@@ -61,8 +61,9 @@ pub fn convert_movie(
 ) -> Result<Clip, MediaError> {
     cancel.check()?;
     let mut warnings: Vec<String> = movie.warnings.iter().map(ToString::to_string).collect();
-    let tracks = Tracks::choose(movie, target, registry, &mut warnings)?;
+    let tracks = Tracks::choose(movie, target, registry)?;
     let sides = Sides::of_movie(movie, tracks.video, tracks.audio, target);
+    let foreign = tracks.foreign.clone();
     let work = Work {
         movie,
         tracks,
@@ -92,6 +93,12 @@ pub fn convert_movie(
         }
     }
     warnings.extend(made.warnings());
+    let sound_lost = foreign.or_else(|| made.sound_lost.clone());
+    warnings.extend(
+        sound_lost
+            .iter()
+            .map(|why| format!("the sound is left out: {why}")),
+    );
     warnings.dedup();
     let bytes = Bytes::from(octets);
     let duration_us = made.duration_us();
@@ -105,6 +112,7 @@ pub fn convert_movie(
             .end_us
             .map(|_| sides.duration_us())
             .filter(|from| *from > duration_us),
+        sound_lost,
         encodes: made.encodes,
         warnings,
     })
@@ -142,20 +150,17 @@ fn wide(length: usize) -> u64 {
 }
 
 /// The places of the tracks that are used.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 struct Tracks {
     video: Option<usize>,
     audio: Option<usize>,
+    /// Why a sound beside the pictures is not used.
+    foreign: Option<String>,
 }
 
 impl Tracks {
     /// The first track of each kind that can be read or taken over.
-    fn choose(
-        movie: &Movie,
-        target: &ClipTarget,
-        registry: &Registry,
-        warnings: &mut Vec<String>,
-    ) -> Result<Self, MediaError> {
+    fn choose(movie: &Movie, target: &ClipTarget, registry: &Registry) -> Result<Self, MediaError> {
         let video = match &target.video {
             Some(wanted) => first(movie, TrackKind::Video, |codec| {
                 codec == wanted.codec || registry.video_decoder(codec).is_some()
@@ -182,16 +187,15 @@ impl Tracks {
                     None => "a file without tracks".to_owned(),
                 },
             )),
-            (Found::At(video), Found::Foreign(name)) => {
-                warnings.push(format!("sound in {name} is left out: nobody decodes it"));
-                Ok(Self {
-                    video: Some(video),
-                    audio: None,
-                })
-            }
+            (Found::At(video), Found::Foreign(name)) => Ok(Self {
+                video: Some(video),
+                audio: None,
+                foreign: Some(format!("nobody decodes {name}")),
+            }),
             (video, audio) => Ok(Self {
                 video: video.place(),
                 audio: audio.place(),
+                foreign: None,
             }),
         }
     }
@@ -230,6 +234,17 @@ fn first(movie: &Movie, kind: TrackKind, readable: impl Fn(Codec) -> bool) -> Fo
     foreign.map_or(Found::None, Found::Foreign)
 }
 
+/// Whether an error says something of one track alone.
+const fn is_of_track(error: &MediaError) -> bool {
+    matches!(
+        error,
+        MediaError::Malformed { .. }
+            | MediaError::Unsupported { .. }
+            | MediaError::CodecPanicked { .. }
+            | MediaError::CodecFailed { .. }
+    )
+}
+
 struct Work<'a> {
     movie: &'a Movie,
     tracks: Tracks,
@@ -245,6 +260,7 @@ struct Made {
     video: Option<CodedTrack>,
     audio: Option<CodedTrack>,
     encodes: u32,
+    sound_lost: Option<String>,
 }
 
 impl Made {
@@ -295,12 +311,18 @@ impl Work<'_> {
             || self.video(division.video.as_ref(), division.end_us),
             || self.audio(division.audio.as_ref(), division.end_us),
         );
-        let (video, audio) = (video?, audio?);
+        let video = video?;
+        let (audio, sound_lost) = match audio {
+            // Pictures without their sound are better than neither.
+            Err(error) if video.is_some() && is_of_track(&error) => (None, Some(error.to_string())),
+            audio => (audio?, None),
+        };
         let told = video.as_ref().or(audio.as_ref());
         Ok(Made {
             encodes: told.map_or(0, |track| track.encodes),
             video,
             audio,
+            sound_lost,
         })
     }
 
@@ -391,9 +413,10 @@ impl Work<'_> {
                 video,
                 audio: made.audio.clone(),
                 encodes: made.encodes.saturating_add(again),
+                sound_lost: made.sound_lost.clone(),
             }));
         }
-        if over && matches!(division.audio, Some(Way::Code(_))) {
+        if over && made.audio.is_some() && matches!(division.audio, Some(Way::Code(_))) {
             let others = made.video.as_ref().map_or(0, CodedTrack::bytes);
             let (Some(side), Some(target)) = (&self.sides.audio, &self.target.audio) else {
                 return Ok(None);
@@ -412,6 +435,7 @@ impl Work<'_> {
                 video: made.video.clone(),
                 encodes: (made.encodes).saturating_add(again.map_or(0, |track| track.encodes)),
                 audio,
+                sound_lost: None,
             }));
         }
         Ok(None)

@@ -65,6 +65,8 @@ pub struct Clip {
     pub duration_us: u64,
     /// Playing time of the source where the end was cut off.
     pub cut_from_us: Option<u64>,
+    /// Why the sound that was wanted is not in it: nobody decodes it, or it is too damaged.
+    pub sound_lost: Option<String>,
     /// Times the pictures, or a sound without pictures, were encoded, corrections included, used
     /// or not: 0 where they were copied.
     pub encodes: u32,

@@ -8,6 +8,7 @@
 //! * [`amr`], [`adts`], [`wav`], [`ogg`] — sound files: readers and writers.
 //! * [`mp3`] — streams of layer III: reader and writer.
 //! * [`flac`], [`qcp`] — FLAC, and files of CDMA handsets: readers.
+//! * [`melody`] — MIDI, RTTTL and iMelody, as what a synthesiser is told: reader.
 //!
 //! [`read`] takes any of them from memory, [`read_remote`] an ISO base media file that stays where it
 //! is.
@@ -22,6 +23,7 @@ pub mod error;
 pub mod flac;
 pub mod isobmff;
 pub mod matroska;
+pub mod melody;
 pub mod movie;
 pub mod mp3;
 pub mod ogg;
@@ -67,6 +69,8 @@ pub fn read(data: &Bytes, limits: &Limits) -> Result<Movie, ContainerError> {
         isobmff::read(data, limits)
     } else if adts::recognises(data) {
         adts::read(data, limits)
+    } else if melody::recognises(data) {
+        melody::read(data, limits)
     } else if mp3::recognises(data) {
         mp3::read(data, limits)
     } else {

@@ -159,6 +159,9 @@ pub enum TrackCodec {
     H264(AvcConfig),
     /// HEVC, NAL units with a length in front.
     Hevc(HevcConfig),
+    /// A melody: what a synthesiser is told, as [`melody`](super::melody) writes it. The codec is
+    /// that of the file.
+    Melody(Codec),
     /// MPEG layer III.
     Mp3,
     /// MPEG-4 Part 2, with its visual object sequence, object and layer headers.
@@ -203,6 +206,7 @@ impl TrackCodec {
             Self::H263(_) => Codec::H263,
             Self::H264(_) => Codec::H264,
             Self::Hevc(_) => Codec::Hevc,
+            Self::Melody(codec) => *codec,
             Self::Mp3 => Codec::Mp3,
             Self::Mpeg4Visual(_) => Codec::Mpeg4Visual,
             Self::Opus(_) => Codec::Opus,

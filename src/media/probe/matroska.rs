@@ -255,9 +255,11 @@ fn describe(info: &mut MediaInfo, tracks: &[Track]) {
             ..VideoTrack::new(codec)
         });
         info.codec = Some(codec);
+        info.unread_video = unnamed(codec, &track.codec);
     }
     if let Some(track) = tracks.iter().find(|track| track.kind == 2) {
         let codec = audio_codec(&track.codec);
+        info.unread_audio = unnamed(codec, &track.codec);
         let rate = track.output_rate.or(track.sample_rate).unwrap_or(8_000);
         info.audio = Some(AudioTrack {
             sample_rate: u32::try_from(rate).ok(),
@@ -272,6 +274,15 @@ fn describe(info: &mut MediaInfo, tracks: &[Track]) {
         (None, None) => MediaKind::Other,
     };
 }
+
+/// The identifier of a codec without a name of ours.
+fn unnamed(codec: Codec, id: &[u8]) -> Option<String> {
+    let id = id.get(..LONGEST_ID).unwrap_or(id);
+    (codec == Codec::Unknown).then(|| id.escape_ascii().to_string())
+}
+
+/// Octets of a codec's identifier that are told.
+const LONGEST_ID: usize = 32;
 
 fn video_codec(id: &[u8]) -> Codec {
     match id {

@@ -15,7 +15,7 @@ pub use notify::{
 };
 pub use operation::{
     AdaptTable, Admin, AdminRole, AdminToken, Cdr, CdrFormat, Log, LogFormat, LogLevel, LogNumbers,
-    PluginTable, Tls,
+    MediaTable, PluginTable, Tls,
 };
 pub use source::{Difference, Source};
 pub use store::{BucketUrl, DatabaseUrl, StoreTable};
@@ -52,6 +52,8 @@ pub struct Config {
     pub admin: Admin,
     /// Adapting for others.
     pub adapt: AdaptTable,
+    /// What the built-in codecs are given.
+    pub media: MediaTable,
     /// Codecs from others.
     pub plugins: PluginTable,
     /// What is written about what happens.

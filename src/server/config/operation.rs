@@ -66,6 +66,15 @@ pub struct AdaptTable {
     pub queue: Count,
 }
 
+/// `[media]`
+#[derive(Debug, Clone, Default, Deserialize, Serialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct MediaTable {
+    /// A soundfont (SF2), with whose instruments melodies become sound for phones that do not play
+    /// them; without it they stay melodies or go.
+    pub soundfont: Option<PathBuf>,
+}
+
 /// `[plugins]`
 #[derive(Debug, Clone, Default, Deserialize, Serialize)]
 #[serde(deny_unknown_fields, default)]

@@ -12,6 +12,8 @@ pub(crate) use folder::{Found, State, clock, manifest_of, read_component, scan, 
 
 #[cfg(feature = "plugins")]
 use std::collections::BTreeMap;
+use std::fs::File;
+use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -22,7 +24,10 @@ use arc_swap::ArcSwap;
 #[cfg(feature = "plugins")]
 use tracing::{info, warn};
 
+use crate::limits::Limits;
 use crate::media::Registry;
+use crate::media::audio::Soundfont;
+use crate::media::registry::BUILTIN;
 #[cfg(feature = "plugins")]
 use crate::plugin::{Event, Plugin, Watch};
 use crate::server::metrics::Metrics;
@@ -32,10 +37,33 @@ use crate::server::metrics::Metrics;
 pub(crate) const NOT_COMPILED_IN: &str =
     "plugins are not compiled into this remold: build it with --features plugins";
 
+/// The built-in codecs, and the player of melodies where there is a soundfont.
+///
+/// # Errors
+///
+/// Where the file cannot be read or is no soundfont.
+pub(super) fn built_in(soundfont: Option<&Path>) -> std::io::Result<Registry> {
+    let mut registry = Registry::builtin();
+    let Some(file) = soundfont else {
+        return Ok(registry);
+    };
+    let limits = Limits::default();
+    let most = u64::try_from(limits.soundfont_bytes).unwrap_or(u64::MAX);
+    let mut octets = Vec::new();
+    File::open(file)?
+        .take(most.saturating_add(1))
+        .read_to_end(&mut octets)?;
+    let font = Soundfont::read(&octets, &limits).map_err(std::io::Error::other)?;
+    registry.add_audio_decoder(BUILTIN, Arc::new(font));
+    Ok(registry)
+}
+
 /// The codecs in use: the built-in ones and those of the plugins. Jobs that run while plugins are
 /// read again keep the codecs they began with.
 pub(super) struct Codecs {
     current: ArcSwap<Registry>,
+    /// Those that no reload changes.
+    base: Registry,
     /// How often they were read.
     generation: AtomicU64,
     folder: Option<PathBuf>,
@@ -53,6 +81,7 @@ impl Default for Codecs {
     fn default() -> Self {
         Self {
             current: ArcSwap::from_pointee(Registry::builtin()),
+            base: Registry::builtin(),
             generation: AtomicU64::new(0),
             folder: None,
             #[cfg(feature = "plugins")]
@@ -66,18 +95,23 @@ impl Default for Codecs {
 }
 
 impl Codecs {
-    /// The built-in codecs, and the plugins of a folder where one is given, whose jobs are counted. A
+    /// The codecs of `base`, and the plugins of a folder where one is given, whose jobs are counted. A
     /// plugin that cannot be used is logged and left out.
     ///
     /// # Errors
     ///
     /// Where plugins are not compiled in, or the folder cannot be read.
     pub(super) fn new(
+        base: Registry,
         folder: Option<&Path>,
         cache: &Path,
         metrics: &Arc<Metrics>,
     ) -> std::io::Result<Self> {
-        let codecs = Self::configured(folder, cache, metrics)?;
+        let codecs = Self {
+            current: ArcSwap::from_pointee(base.clone()),
+            base,
+            ..Self::configured(folder, cache, metrics)?
+        };
         codecs.reload()?;
         Ok(codecs)
     }
@@ -159,7 +193,7 @@ impl Codecs {
 
     #[cfg(feature = "plugins")]
     fn read(&self, folder: &Path) -> std::io::Result<Registry> {
-        let mut registry = Registry::builtin();
+        let mut registry = self.base.clone();
         let Some(host) = &self.host else {
             return Ok(registry);
         };
@@ -194,7 +228,7 @@ impl Codecs {
 
     #[cfg(not(feature = "plugins"))]
     fn read(&self, _: &Path) -> std::io::Result<Registry> {
-        Ok(Registry::builtin())
+        Ok(self.base.clone())
     }
 }
 
@@ -212,7 +246,13 @@ mod tests {
 
     #[test]
     fn without_a_folder_there_are_the_built_in_codecs_and_no_reload() {
-        let codecs = Codecs::new(None, Path::new("/nowhere"), &Arc::default()).unwrap();
+        let codecs = Codecs::new(
+            Registry::builtin(),
+            None,
+            Path::new("/nowhere"),
+            &Arc::default(),
+        )
+        .unwrap();
         assert_eq!(codecs.now().names(), Registry::builtin().names());
         assert!(!codecs.reload().unwrap());
     }
@@ -224,7 +264,13 @@ mod tests {
         let _ = std::fs::remove_dir_all(&root);
         let (folder, file) = (root.join("plugins"), root.join("plugins/a.wasm"));
         std::fs::create_dir_all(&folder).unwrap();
-        let codecs = Codecs::new(Some(&folder), &root.join("cache"), &Arc::default()).unwrap();
+        let codecs = Codecs::new(
+            Registry::builtin(),
+            Some(&folder),
+            &root.join("cache"),
+            &Arc::default(),
+        )
+        .unwrap();
         let has = || codecs.now().names().contains_key("plugin:qoi");
         assert!(!has());
         let before = (codecs.now(), codecs.generation());
@@ -253,9 +299,20 @@ mod tests {
     }
 
     #[test]
+    fn a_soundfont_is_read_at_the_start_or_the_start_fails() {
+        let plain = built_in(None).unwrap();
+        assert_eq!(plain.names(), Registry::builtin().names());
+        assert!(built_in(Some(Path::new("/no/such/file"))).is_err());
+        let no_font = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data/chord.amr");
+        let error = built_in(Some(&no_font)).unwrap_err();
+        assert!(error.to_string().contains("this soundfont"), "{error}");
+    }
+
+    #[test]
     fn a_folder_that_is_not_there_is_told() {
         assert!(
             Codecs::new(
+                Registry::builtin(),
                 Some(Path::new("/no/such/folder")),
                 Path::new("/nowhere"),
                 &Arc::default()

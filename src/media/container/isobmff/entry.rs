@@ -164,7 +164,7 @@ fn audio(
     info.codec = match &entry.kind {
         b"samr" => TrackCodec::AmrNb(AmrConfig::any(1)),
         b"sawb" => TrackCodec::AmrWb(AmrConfig::any(1)),
-        b".mp3" | b"ms\0\x55" => TrackCodec::Mp3,
+        b".mp3" | b"mp3 " | b"ms\0\x55" => TrackCodec::Mp3,
         b"sqcp" | b"Qclp" => TrackCodec::Qcelp,
         b"sevc" => TrackCodec::Evrc,
         b"ssmv" => TrackCodec::Smv,
@@ -238,14 +238,15 @@ fn pcm(kind: [u8; 4], fixed: &Fixed) -> Option<PcmFormat> {
     let stated = u8::try_from(fixed.bits).ok().filter(|bits| *bits > 0);
     let (encoding, bits, big_endian) = match &kind {
         b"raw " => (Unsigned, 8, true),
-        b"twos" => (Signed, stated.unwrap_or(16), true),
+        b"NONE" if fixed.bits == 8 => (Unsigned, 8, true),
+        b"NONE" | b"twos" => (Signed, stated.unwrap_or(16), true),
         b"sowt" => (Signed, stated.unwrap_or(16), false),
         b"in24" => (Signed, 24, true),
         b"in32" => (Signed, 32, true),
         b"fl32" => (Float, 32, true),
         b"fl64" => (Float, 64, true),
-        b"alaw" => (Alaw, 8, true),
-        b"ulaw" => (Ulaw, 8, true),
+        b"alaw" | b"ms\0\x06" => (Alaw, 8, true),
+        b"ulaw" | b"ms\0\x07" => (Ulaw, 8, true),
         b"ipcm" => (Signed, stated.unwrap_or(16), true),
         b"fpcm" => (Float, stated.unwrap_or(32), true),
         b"lpcm" if fixed.version == 2 => {

@@ -212,6 +212,7 @@ impl Movie {
             info.codec = video.as_ref().map(|video| video.codec);
             info.frames = Some(track.samples);
             info.orientation = track.matrix.orientation();
+            info.unread_video.clone_from(&track.unread);
             info.video = video;
         }
         if let Some(track) = audio {
@@ -221,6 +222,7 @@ impl Movie {
                 audio.bit_rate = bit_rate(track.octets, duration).or(audio.bit_rate);
             }
             info.codec = info.codec.or(audio.as_ref().map(|audio| audio.codec));
+            info.unread_audio.clone_from(&track.unread);
             info.audio = audio;
         }
         info.kind = match (&info.video, &info.audio) {

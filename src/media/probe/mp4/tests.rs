@@ -218,3 +218,44 @@ fn old_files_and_broken_ones() {
     assert_eq!(known(&ftyp(b"odcf")).format, Format::Dcf);
     assert_eq!(known(b"the free bird sings").format, Format::Text);
 }
+
+#[test]
+fn entries_that_nobody_takes_samples_out_of_keep_their_name() {
+    let probed = |video: &[u8; 4], audio: &[u8; 4], inner: &[u8]| {
+        known(
+            &[
+                ftyp(b"mp42"),
+                movie(
+                    400,
+                    &[
+                        trak(1, b"vide", UPRIGHT, 10, &visual(video, &[])),
+                        trak(2, b"soun", UPRIGHT, 10, &sound(audio, 8_000, inner)),
+                    ],
+                ),
+            ]
+            .concat(),
+        )
+    };
+    let aac = esds(0x40, &[0x12, 0x10]);
+    for (video, audio) in [
+        (b"encv", b"enca"),
+        (b"drmi", b"drms"),
+        (b"dvh1", b"ima4"),
+        (b"mp4s", b"zz9!"),
+        (b"rtp ", b"qdm2"),
+    ] {
+        let info = probed(video, audio, &aac);
+        let name = |kind: &[u8; 4]| Some(kind.escape_ascii().to_string());
+        assert_eq!(info.unread_video, name(video));
+        assert_eq!(info.unread_audio, name(audio));
+    }
+    let encrypted = probed(b"encv", b"enca", &aac);
+    assert_eq!(encrypted.codec, Some(Codec::Unknown));
+    assert_eq!(encrypted.audio.unwrap().codec, Codec::Unknown);
+    let vorbis = probed(b"mp4v", b"mp4a", &esds(0xDD, &[0]));
+    assert_eq!(vorbis.unread_audio.as_deref(), Some("mp4a"));
+    for (video, audio) in [(b"s263", b"samr"), (b"avc1", b"ulaw"), (b"av01", b"mp4a")] {
+        let info = probed(video, audio, &aac);
+        assert_eq!((info.unread_video, info.unread_audio), (None, None));
+    }
+}

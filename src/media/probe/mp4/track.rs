@@ -33,6 +33,8 @@ pub(super) struct Track {
     shown: Option<Dimensions>,
     pub(super) video: Option<VideoTrack>,
     pub(super) audio: Option<AudioTrack>,
+    /// The name of a sample entry that the reader of samples does not take.
+    pub(super) unread: Option<String>,
 }
 
 impl Track {
@@ -49,6 +51,7 @@ impl Track {
             shown: None,
             video: None,
             audio: None,
+            unread: None,
         };
         for part in Boxes::new(trak.reader(), steps) {
             match &part.kind {
@@ -147,8 +150,16 @@ impl Track {
             Boxes::new(reader, steps).next()
         });
         match (self.media, first) {
-            (Media::Video, Some(first)) => self.video = Some(entry::video(first, steps)),
-            (Media::Audio, Some(first)) => self.audio = Some(entry::audio(first, steps)),
+            (Media::Video, Some(first)) => {
+                let video = entry::video(first, steps);
+                self.unread = entry::unread_video(first.kind, video.codec);
+                self.video = Some(video);
+            }
+            (Media::Audio, Some(first)) => {
+                let audio = entry::audio(first, steps);
+                self.unread = entry::unread_audio(first.kind, audio.codec);
+                self.audio = Some(audio);
+            }
             _ => {}
         }
     }
