@@ -119,7 +119,7 @@ impl Relay {
             }),
         };
         let id = self
-            .store_submission(submission, &recipients, &octets)
+            .store_submission(submission, &recipients, &octets, None)
             .map_err(temporary)?;
         if inbound.ack {
             let note = Note::Response {
