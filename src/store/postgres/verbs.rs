@@ -177,6 +177,40 @@ impl Store for PostgresStore {
         Ok(made)
     }
 
+    fn reroute(
+        &self,
+        recipient: i64,
+        fence: i64,
+        peer: Option<&str>,
+        event: &Event,
+    ) -> Result<(), StoreError> {
+        let (peer, event) = (peer.map(str::to_owned), event.clone());
+        self.writers
+            .run_locking(Locks::One(recipient), async move |session| {
+                let changed = session
+                    .count(
+                        sql!("reroute"),
+                        &[
+                            &recipient,
+                            &fence,
+                            &peer,
+                            &event.at,
+                            &event.message_id,
+                            &event.recipient,
+                            &event.what,
+                            &query::clean(&event.detail),
+                        ],
+                    )
+                    .await?;
+                match changed {
+                    0 => Err(Failure::Told(StoreError::Stale)),
+                    _ => Ok(()),
+                }
+            })?;
+        self.announce();
+        Ok(())
+    }
+
     fn by_token(&self, hash: &[u8; 32]) -> Result<Option<(MessageRow, RecipientRow)>, StoreError> {
         let hash = *hash;
         self.readers.run(async move |session| {

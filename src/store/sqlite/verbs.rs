@@ -117,6 +117,31 @@ impl Store for SqliteStore {
         })
     }
 
+    fn reroute(
+        &self,
+        recipient: i64,
+        fence: i64,
+        peer: Option<&str>,
+        happened: &Event,
+    ) -> Result<(), StoreError> {
+        let (peer, happened) = (peer.map(str::to_owned), happened.clone());
+        self.writer.run(move |connection| {
+            let changed = connection
+                .prepare_cached(
+                    "UPDATE recipients SET peer = ?3, due_at = ?4, fence = fence + 1, leased = 0 \
+                     WHERE id = ?1 AND fence = ?2",
+                )
+                .and_then(|mut statement| {
+                    statement.execute(params![recipient, fence, peer, happened.at])
+                })
+                .map_err(database)?;
+            if changed == 0 {
+                return Err(StoreError::Stale);
+            }
+            event(connection, &happened).map_err(database)
+        })
+    }
+
     fn by_token(&self, hash: &[u8; 32]) -> Result<Option<(MessageRow, RecipientRow)>, StoreError> {
         self.read(|connection| query::one(connection, "r.token_hash = ?1", [&hash[..]]))
     }
