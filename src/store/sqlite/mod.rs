@@ -295,6 +295,14 @@ mod tests {
     }
 
     #[test]
+    fn what_peers_exchange_is_charged() {
+        let folder = Folder::new("exchanged");
+        crate::store::outbox::check::exchanges_are_charged(
+            &SqliteStore::open(&folder.0).unwrap().0,
+        );
+    }
+
+    #[test]
     fn two_processes_do_not_share_a_folder() {
         let folder = Folder::new("lock");
         let (store, _) = SqliteStore::open(&folder.0).unwrap();

@@ -215,14 +215,18 @@ impl Store for SqliteStore {
 
     fn record(&self, happened: &Event) -> Result<(), StoreError> {
         let happened = happened.clone();
-        self.writer
-            .run(move |connection| event(connection, &happened).map_err(database))
+        self.writer.run(move |connection| {
+            outbox::exchanged(connection, happened.recipient, &happened)
+                .and_then(|()| event(connection, &happened))
+                .map_err(database)
+        })
     }
 
     fn add_report(&self, report: &NewReport, happened: &Event) -> Result<(), StoreError> {
         let (report, happened) = (report.clone(), happened.clone());
         self.writer.run(move |connection| {
-            add_report(connection, &report)
+            outbox::exchanged(connection, happened.recipient, &happened)
+                .and_then(|()| add_report(connection, &report))
                 .and_then(|()| event(connection, &happened))
                 .map_err(database)
         })
@@ -540,6 +544,8 @@ pub(super) fn settle_step(
     change: &Change,
 ) -> Result<(), StoreError> {
     let settled = (|| {
+        // While the recipient is in the state that it leaves.
+        outbox::exchanged(connection, Some(change.recipient), &change.event)?;
         connection
             .prepare_cached(
                 "UPDATE recipients SET state = ?2, attempts = ?3, due_at = ?4, fence = fence + 1, \
@@ -558,7 +564,7 @@ pub(super) fn settle_step(
                      closed_at = CASE WHEN waiting = 1 THEN ?2 ELSE closed_at END WHERE id = ?1",
                 )?
                 .execute(params![recipient.message_id, change.event.at])?;
-            outbox::concluded(connection, change)?;
+            outbox::concluded(connection, recipient, change)?;
         }
         event(connection, &change.event)?;
         change
