@@ -1,7 +1,7 @@
 //! Where a domain takes its mail: MX records (RFC 1035, RFC 5321 section 5.1, RFC 7505).
 //!
 //! Asked by the thread that is about to connect to a peer, so that nobody else waits for the answer.
-//! The same name servers say to which network a number belongs; [`super::registry`] asks them.
+//! The same name servers say to which network a number belongs; [`super::Enum`] asks them.
 
 use std::io::{self, Read, Write};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpStream, UdpSocket};

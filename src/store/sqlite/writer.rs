@@ -337,8 +337,8 @@ mod tests {
         let (told, heard) = channel();
         for number in [1, 2, 1, 3] {
             let told = told.clone();
-            let mut once = insert(number);
-            let mut twice = insert(number + 100);
+            let once = insert(number);
+            let twice = insert(number + 100);
             let work = move |c: &Connection| twice(c).and_then(|_| once(c));
             let told = Box::new(move |outcome: Result<usize, _>| told.send(outcome).unwrap());
             writer.run_telling(0, work, told);
