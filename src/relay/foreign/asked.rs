@@ -262,6 +262,7 @@ mod tests {
             let bench = bench("asked-near", &directory);
             let (peer, _, why) = asked(&bench, &directory, ABROAD);
             assert_eq!(peer.as_deref(), Some("near"), "{why}");
+            *directory.1.lock().unwrap() = false;
             let (_, state, why) = asked(&bench, &directory, "+972555000001");
             assert_eq!(state, DeliveryState::Unreachable);
             assert!(why.ends_with("belongs to another network"), "{why}");

@@ -22,7 +22,7 @@ WITH was AS (
       AS e (kind, note, status, untried)
   WHERE charging_state.keep AND was.peer IS NOT NULL AND (NOT e.untried OR was.attempts = 0)
     AND substring(was.pdu FROM 1 FOR octet_length(e.note) + 3)
-      = convert_to('{"' || e.note || '"', 'UTF8')
+      = convert_to(chr(123) || '"' || e.note || '"', 'UTF8')
 ), changed AS (
   UPDATE reports p SET attempts = $3, due_at = $4, fence = p.fence + 1, leased_by = NULL
   FROM was WHERE p.id = was.id AND $4::bigint IS NOT NULL
