@@ -12,6 +12,9 @@ use crate::relay::{Happening, Interface};
 pub(super) const KIB: usize = 1 << 10;
 /// Octets that are set aside for a body before any of it has come.
 const PROMISED: usize = 64 << 10;
+/// Octets that are set aside for the rest of a body once that many have come: growing by and by would
+/// copy a photo several times.
+const REST: usize = 1 << 20;
 /// Octets beyond the limit that are read and forgotten, so that the phone comes to hear why its
 /// message was refused: most read no answer before they have sent everything.
 const OVERRUN: usize = 16 << 20;
@@ -74,6 +77,10 @@ async fn keep(
         let place = edge.room.clone().try_acquire_many_owned(permits);
         room.push(place.map_err(|_| Unread::Busy)?);
         counted = counted.saturating_add(needed);
+        if size > octets.capacity() {
+            let rest = declared.saturating_sub(octets.len()).min(REST);
+            octets.reserve(rest.max(data.len()));
+        }
         octets.extend_from_slice(&data);
     }
     let received = u64::try_from(octets.len()).unwrap_or(u64::MAX);

@@ -15,9 +15,11 @@ use super::envelope::{
 };
 use super::exchanger::Resolver;
 use super::peers::{Gate, Peer, Reach, SYSTEM};
+use super::registry::Enum;
 use crate::mms::{EncodedString, Field, HeaderValue, Headers, Message, Time};
 use crate::relay::Relay;
 use crate::relay::foreign::{Forward, ForwardError, Forwarder, Handed, Note, Request};
+use crate::relay::route::ASKED;
 
 /// The longest sleep.
 const LONGEST: Duration = Duration::from_secs(60);
@@ -25,6 +27,8 @@ const LONGEST: Duration = Duration::from_secs(60);
 const IDLE: Duration = Duration::from_secs(10);
 /// Pause after the store failed.
 const PAUSE: Duration = Duration::from_secs(1);
+/// Threads that ask name servers to which peer recipients belong.
+const ASKERS: usize = 4;
 /// How long what is under way may take to end once everything stops.
 const DRAIN: Duration = Duration::from_secs(20);
 /// X-Mms-Forward-Counter is not ours to raise: only a forwarding user agent does.
@@ -132,6 +136,22 @@ impl Couriers {
         Ok(())
     }
 
+    /// Starts those who find out to which peer recipients belong, by asking `registry`.
+    ///
+    /// # Errors
+    /// Where the system gives no threads.
+    pub fn ask(&mut self, relay: &Arc<Relay>, registry: &Arc<Enum>) -> std::io::Result<()> {
+        for _ in 0..ASKERS {
+            let (relay, registry) = (relay.clone(), registry.clone());
+            let (bell, stopping) = (self.bell.clone(), self.stopping.clone());
+            let thread = std::thread::Builder::new()
+                .name("mm4-enum".to_owned())
+                .spawn(move || ask(&relay, &registry, &bell, &stopping))?;
+            self.threads.push(thread);
+        }
+        Ok(())
+    }
+
     /// Stops them: what is under way may end for a while, then its connection is broken off. Gives
     /// whether nothing had to be.
     pub fn stop(self) -> bool {
@@ -151,6 +171,22 @@ impl Couriers {
             let _ = thread.join();
         }
         drained
+    }
+}
+
+/// Asks to which peer recipients belong, until everything stops.
+fn ask(relay: &Relay, registry: &Enum, bell: &Bell, stopping: &AtomicBool) {
+    while !stopping.load(Ordering::Relaxed) {
+        let heard = bell.heard();
+        let pause = match relay.wait_of_peer(ASKED) {
+            Ok(Some(wait)) if wait.is_zero() => match relay.run_asked(registry) {
+                Ok(_) => continue,
+                Err(_) => PAUSE,
+            },
+            Ok(wait) => wait.unwrap_or(LONGEST).min(LONGEST),
+            Err(_) => PAUSE,
+        };
+        bell.wait(heard, pause);
     }
 }
 

@@ -1,7 +1,7 @@
-//! The one question that is asked of name servers, and its answer (RFC 1035 section 4).
+//! The two questions that are asked of name servers, and their answers (RFC 1035 section 4).
 //!
 //! Written here because a crate that speaks DNS is some fifty thousand lines, with unsafe code, for
-//! the sake of one type of record.
+//! the sake of two types of record.
 
 /// Octets of a header.
 const HEADER: usize = 12;
@@ -15,6 +15,8 @@ const OPCODE: u8 = 0x78;
 const CUT: u8 = 0x02;
 /// Mail exchange.
 const MX: u16 = 15;
+/// Naming authority pointer (RFC 3403 section 4).
+const NAPTR: u16 = 35;
 /// The Internet.
 const IN: u16 = 1;
 /// Octets of a name, with its lengths (section 2.3.4).
@@ -26,15 +28,25 @@ const POINTERS: usize = 32;
 /// Records of one answer that are read.
 const RECORDS: usize = 64;
 
-/// A question for the mail exchangers of a domain.
+/// A question for records of one type.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Question {
     octets: Vec<u8>,
 }
 
 impl Question {
-    /// The question of this id; `None` where `domain` is no domain.
+    /// The question of this id for the mail exchangers of a domain; `None` where `domain` is none.
     pub(super) fn mx(id: u16, domain: &str) -> Option<Self> {
+        Self::of(id, domain, MX)
+    }
+
+    /// The question of this id for the naming authority pointers of a domain; `None` where `domain`
+    /// is none.
+    pub(super) fn naptr(id: u16, domain: &str) -> Option<Self> {
+        Self::of(id, domain, NAPTR)
+    }
+
+    fn of(id: u16, domain: &str, kind: u16) -> Option<Self> {
         let [high, low] = id.to_be_bytes();
         let mut octets = vec![high, low, RECURSE, 0, 0, 1, 0, 0, 0, 0, 0, 0];
         for label in domain.trim_end_matches('.').split('.') {
@@ -50,7 +62,7 @@ impl Question {
         if octets.len() > HEADER + NAME {
             return None;
         }
-        octets.extend(MX.to_be_bytes());
+        octets.extend(kind.to_be_bytes());
         octets.extend(IN.to_be_bytes());
         Some(Self { octets })
     }
@@ -70,6 +82,28 @@ pub(super) struct Reply {
     pub(super) is_cut: bool,
     /// Preference and name of each exchanger, without a dot at its end; an empty name is the root.
     pub(super) exchangers: Vec<(u16, String)>,
+    /// Naming authority pointers, as they came.
+    pub(super) pointers: Vec<Pointer>,
+}
+
+/// A naming authority pointer (RFC 3403 section 4.1), without its replacement.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct Pointer {
+    pub(super) order: u16,
+    pub(super) preference: u16,
+    pub(super) flags: String,
+    pub(super) services: String,
+    pub(super) regexp: String,
+    /// Seconds for which it counts.
+    pub(super) ttl: u32,
+}
+
+/// What one record says.
+enum Record {
+    Exchanger(u16, String),
+    Pointer(Pointer),
+    /// One that was not asked for, such as an alias.
+    Other,
 }
 
 impl Reply {
@@ -91,13 +125,20 @@ impl Reply {
             code: codes & 0x0F,
             is_cut: flags & CUT != 0,
             exchangers: Vec::new(),
+            pointers: Vec::new(),
         };
         let mut at = question.octets.len();
         for _ in 0..usize::from(u16::from_be_bytes([a0, a1])).min(RECORDS) {
             // What is cut in the middle of a record is read again by other means.
             match record(octets, at) {
                 Some((found, next)) => {
-                    reply.exchangers.extend(found);
+                    match found {
+                        Record::Exchanger(preference, name) => {
+                            reply.exchangers.push((preference, name));
+                        }
+                        Record::Pointer(pointer) => reply.pointers.push(pointer),
+                        Record::Other => {}
+                    }
                     at = next;
                 }
                 None if reply.is_cut => break,
@@ -108,23 +149,53 @@ impl Reply {
     }
 }
 
-/// The exchanger of the record at an octet, where it is one, and where the next record begins. The
-/// owner of a record need not be the name asked for: there may be aliases in between.
-#[allow(clippy::type_complexity, reason = "a pair and an octet")]
-fn record(octets: &[u8], at: usize) -> Option<(Option<(u16, String)>, usize)> {
+/// The record at an octet, and where the next one begins. The owner of a record need not be the
+/// name asked for: there may be aliases in between.
+fn record(octets: &[u8], at: usize) -> Option<(Record, usize)> {
     let (_, at) = name(octets, at)?;
     let (head, _) = octets.get(at..)?.split_first_chunk::<10>()?;
-    let [t0, t1, c0, c1, _, _, _, _, l0, l1] = *head;
+    let [t0, t1, c0, c1, l0, l1, l2, l3, d0, d1] = *head;
     let data = at.checked_add(head.len())?;
-    let end = data.checked_add(usize::from(u16::from_be_bytes([l0, l1])))?;
+    let end = data.checked_add(usize::from(u16::from_be_bytes([d0, d1])))?;
     let content = octets.get(data..end)?;
-    let kind = (u16::from_be_bytes([t0, t1]), u16::from_be_bytes([c0, c1]));
-    if kind != (MX, IN) {
-        return Some((None, end));
-    }
-    let (preference, _) = content.split_first_chunk::<2>()?;
-    let (exchange, behind) = name(octets, data.checked_add(2)?)?;
-    (behind == end).then(|| (Some((u16::from_be_bytes(*preference), exchange)), end))
+    let record = match (u16::from_be_bytes([t0, t1]), u16::from_be_bytes([c0, c1])) {
+        (MX, IN) => {
+            let (preference, _) = content.split_first_chunk::<2>()?;
+            let (exchange, behind) = name(octets, data.checked_add(2)?)?;
+            if behind != end {
+                return None;
+            }
+            Record::Exchanger(u16::from_be_bytes(*preference), exchange)
+        }
+        (NAPTR, IN) => Record::Pointer(pointer(content, u32::from_be_bytes([l0, l1, l2, l3]))?),
+        _ => Record::Other,
+    };
+    Some((record, end))
+}
+
+fn pointer(content: &[u8], ttl: u32) -> Option<Pointer> {
+    let (&[o0, o1, p0, p1], rest) = content.split_first_chunk::<4>()?;
+    let (flags, rest) = text(rest)?;
+    let (services, rest) = text(rest)?;
+    let (regexp, rest) = text(rest)?;
+    // The replacement is at least the root.
+    let pointer = Pointer {
+        order: u16::from_be_bytes([o0, o1]),
+        preference: u16::from_be_bytes([p0, p1]),
+        flags,
+        services,
+        regexp,
+        // RFC 2181 section 8: one with its highest bit set is zero.
+        ttl: i32::try_from(ttl).map_or(0, i32::unsigned_abs),
+    };
+    (!rest.is_empty()).then_some(pointer)
+}
+
+/// A character string (section 3.3), and what is behind it.
+fn text(octets: &[u8]) -> Option<(String, &[u8])> {
+    let (&length, rest) = octets.split_first()?;
+    let (text, rest) = rest.split_at_checked(usize::from(length))?;
+    Some((std::str::from_utf8(text).ok()?.to_owned(), rest))
 }
 
 /// The name at an octet, and where what is behind it begins (section 4.1.4).
@@ -236,7 +307,56 @@ mod tests {
         assert_eq!(Reply::read(&octets, &question), None);
     }
 
+    /// Header, question, and two pointers of different order.
+    fn pointers(question: &Question) -> Vec<u8> {
+        let mut octets = question.octets().to_vec();
+        octets[2] |= RESPONSE;
+        octets[7] = 2;
+        for (order, services) in [(200, "E2U+sip"), (100, "E2U+mms:mailto")] {
+            let regexp = "!^.*$!mailto:x@far.example!";
+            let mut data = vec![0, order, 0, 10, 1, b'u'];
+            for text in [services, regexp] {
+                data.push(u8::try_from(text.len()).unwrap());
+                data.extend(text.bytes());
+            }
+            data.push(0);
+            octets.extend([0xC0, 12, 0, 35, 0, 1, 0, 0, 1, 44, 0]);
+            octets.push(u8::try_from(data.len()).unwrap());
+            octets.extend(data);
+        }
+        octets
+    }
+
+    #[test]
+    fn pointers_are_read_with_how_long_they_count() {
+        let question = Question::naptr(7, "1.2.3.e164.example").unwrap();
+        let read = Reply::read(&pointers(&question), &question).unwrap();
+        assert_eq!(read.pointers.len(), 2);
+        let least = read.pointers.iter().min().unwrap();
+        assert_eq!((least.order, least.preference, least.ttl), (100, 10, 300));
+        assert_eq!(least.flags, "u");
+        assert_eq!(least.services, "E2U+mms:mailto");
+        assert_eq!(least.regexp, "!^.*$!mailto:x@far.example!");
+        let mut forged = pointers(&question);
+        let length = forged.len();
+        // A length of the last text that reaches past its record.
+        forged[length - 29] = 200;
+        assert_eq!(Reply::read(&forged, &question), None);
+    }
+
     proptest! {
+        #[test]
+        fn pointers_are_read_or_refused(at in 0_usize..300, octet: u8, cut in 0_usize..120) {
+            let question = Question::naptr(7, "1.2.3.e164.example").unwrap();
+            let mut octets = pointers(&question);
+            let length = octets.len();
+            octets[at % length] = octet;
+            octets.truncate(length - cut.min(length));
+            if let Some(read) = Reply::read(&octets, &question) {
+                prop_assert!(read.pointers.len() <= 2);
+            }
+        }
+
         #[test]
         fn whatever_comes_is_read_or_refused(
             at in 0_usize..200,

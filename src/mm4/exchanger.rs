@@ -1,12 +1,13 @@
 //! Where a domain takes its mail: MX records (RFC 1035, RFC 5321 section 5.1, RFC 7505).
 //!
 //! Asked by the thread that is about to connect to a peer, so that nobody else waits for the answer.
+//! The same name servers say to which network a number belongs; [`super::Enum`] asks them.
 
 use std::io::{self, Read, Write};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpStream, UdpSocket};
 use std::time::Duration;
 
-use super::dns::{Question, Reply};
+use super::dns::{Pointer, Question, Reply};
 use super::peers::Host;
 
 /// Port of name servers.
@@ -57,8 +58,8 @@ pub enum ExchangerError {
 
 /// A name server's word.
 enum Answer {
-    /// Preference and name of each exchanger.
-    Exchangers(Vec<(u16, String)>),
+    /// There is such a domain, with these records or without any.
+    Records(Reply),
     NoDomain,
 }
 
@@ -99,12 +100,10 @@ impl Resolver {
             domain: domain.to_owned(),
             why: error.to_string(),
         };
-        let mut id = [0; 2];
-        getrandom::fill(&mut id).map_err(|error| unanswered(&io::Error::other(error)))?;
-        let question = Question::mx(u16::from_be_bytes(id), domain)
+        let question = Question::mx(id().map_err(|error| unanswered(&error))?, domain)
             .ok_or_else(|| ExchangerError::NotADomain(domain.to_owned()))?;
         let mut found = match self.ask(&question) {
-            Ok(Answer::Exchangers(found)) => found,
+            Ok(Answer::Records(reply)) => reply.exchangers,
             Ok(Answer::NoDomain) => return Err(ExchangerError::NoDomain(domain.to_owned())),
             Err(error) => return Err(unanswered(&error)),
         };
@@ -123,6 +122,18 @@ impl Resolver {
         keyed.sort();
         let host = |(_, _, name)| Host { name, port: SMTP };
         Ok(keyed.into_iter().map(host).take(MOST).collect())
+    }
+
+    /// The naming authority pointers of a domain, none where there is no such domain.
+    ///
+    /// # Errors
+    /// Where no name server answers, or it is no domain.
+    pub(super) fn pointers(&self, domain: &str) -> io::Result<Vec<Pointer>> {
+        let question = Question::naptr(id()?, domain).ok_or(io::ErrorKind::InvalidInput)?;
+        match self.ask(&question)? {
+            Answer::Records(reply) => Ok(reply.pointers),
+            Answer::NoDomain => Ok(Vec::new()),
+        }
     }
 
     fn ask(&self, question: &Question) -> io::Result<Answer> {
@@ -144,7 +155,7 @@ impl Resolver {
             reply = self.by_stream(server, question)?;
         }
         match reply.code {
-            NO_ERROR => Ok(Answer::Exchangers(reply.exchangers)),
+            NO_ERROR => Ok(Answer::Records(reply)),
             NO_DOMAIN => Ok(Answer::NoDomain),
             code => Err(io::Error::other(format!(
                 "{server} answers with code {code}"
@@ -187,6 +198,13 @@ impl Resolver {
         Reply::read(&octets, question)
             .ok_or_else(|| io::Error::other(format!("{server} answers something else")))
     }
+}
+
+/// The id of a question, which nobody can guess.
+fn id() -> io::Result<u16> {
+    let mut octets = [0; 2];
+    getrandom::fill(&mut octets).map_err(io::Error::other)?;
+    Ok(u16::from_be_bytes(octets))
 }
 
 /// A number of chance; where the system has none, the order of the answer stays.

@@ -18,6 +18,7 @@ pub mod envelope;
 pub mod exchanger;
 mod intake;
 pub mod peers;
+mod registry;
 mod server;
 pub mod session;
 
@@ -27,4 +28,5 @@ pub use envelope::{Content, Envelope, EnvelopeError};
 pub use exchanger::Resolver;
 pub use intake::Intake;
 pub use peers::{Gate, Host, Peer, Reach, TlsPolicy};
+pub use registry::Enum;
 pub use server::{Bounds, Edge, serve};

@@ -72,12 +72,14 @@ pub(crate) fn read_parts(
 ) -> Result<Vec<Part>, DecodeError> {
     let mut reader = Reader::starting(input.get(start..).unwrap_or_default(), start);
     let count = reader.length("the number of parts")?;
-    let zeros = input.iter().rev().take_while(|octet| **octet == 0).count();
-    let end = input.len().saturating_sub(zeros);
+    // Where the zeros at the end begin, counted once and only where there may be some.
+    let mut end = None;
     // The count allocates nothing: it may be anything.
     let mut parts = Vec::new();
     while !reader.is_empty() {
-        if reader.offset() >= end {
+        if input.get(reader.offset()) == Some(&0)
+            && reader.offset() >= *end.get_or_insert_with(|| zeros_from(input))
+        {
             notes.add(reader.offset(), "zero octets behind the last part");
             break;
         }
@@ -102,6 +104,14 @@ pub(crate) fn read_parts(
         notes.add(start, message);
     }
     Ok(parts)
+}
+
+/// The offset behind the last octet that is not zero.
+fn zeros_from(octets: &[u8]) -> usize {
+    octets
+        .iter()
+        .rposition(|octet| *octet != 0)
+        .map_or(0, |last| last.saturating_add(1))
 }
 
 /// Writes the parts with their count in front.

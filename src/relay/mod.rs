@@ -48,8 +48,9 @@ pub use route::{Plmn, Route, Routes};
 pub use watch::{Happening, Interface, Watch};
 
 use delivery::{Effect, Event, Progress, step};
-use foreign::PeerTerms;
+use foreign::{Directory, PeerTerms};
 use report::seconds;
+use route::ASKED;
 use submit::Addressee;
 
 /// What an operator decides about the service.
@@ -285,11 +286,13 @@ pub struct Relay {
 }
 
 /// How peers are reached and dealt with.
-#[derive(Debug, Clone, Default)]
+#[derive(Clone, Default)]
 struct Peers {
     routes: Routes,
     terms: PeerTerms,
+    /// Their names, and the one under which recipients wait whose network is asked for.
     names: Vec<String>,
+    directory: Option<Arc<dyn Directory>>,
 }
 
 impl Relay {
@@ -331,25 +334,43 @@ impl Relay {
     /// The same relay with ways to peers, whose names are `names`; without them, every recipient is
     /// ours or nowhere.
     #[must_use]
-    pub fn with_peers(self, routes: Routes, terms: PeerTerms, names: Vec<String>) -> Self {
+    pub fn with_peers(self, routes: Routes, terms: PeerTerms, mut names: Vec<String>) -> Self {
+        names.push(ASKED.to_owned());
         let peers = Peers {
             routes,
             terms,
             names,
+            directory: self.peers.directory,
         };
         Self { peers, ..self }
+    }
+
+    /// The same relay with somebody who says to which network a number belongs; `routes` must say
+    /// that it is asked for.
+    #[must_use]
+    pub fn with_directory(mut self, directory: Option<Arc<dyn Directory>>) -> Self {
+        self.peers.directory = directory;
+        self
     }
 
     /// Where the owner of an address is.
     #[must_use]
     pub fn route(&self, address: &str) -> Route {
-        self.peers.routes.route(&self.terms().numbering, address)
+        self.explain_route(address).route
     }
 
     /// Where the owner of an address is, and why.
     #[must_use]
     pub fn explain_route(&self, address: &str) -> route::Explanation {
-        self.peers.routes.explain(&self.terms().numbering, address)
+        let mut found = self.peers.routes.explain(&self.terms().numbering, address);
+        if let Route::Foreign(number, peer) = &found.route
+            && peer == ASKED
+            && let Some((route, why)) = self.owner_known(number)
+        {
+            found.steps.push(why);
+            found.route = route;
+        }
+        found
     }
 
     /// What the operator decided.

@@ -66,6 +66,9 @@ pub enum Route {
     Nowhere(String),
 }
 
+/// The peer of recipients whose network is asked for first. No peer is called so.
+pub const ASKED: &str = "*enum";
+
 /// The ways to peers. [`Routes::default`] has none: then everybody is local or nowhere.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Routes {
@@ -75,6 +78,10 @@ pub struct Routes {
     pub networks: BTreeMap<Plmn, String>,
     /// Name of the peer for everybody else, such as a hub.
     pub default: Option<String>,
+    /// Name of the peer behind a domain in small letters; `None` for a domain of ours.
+    pub domains: BTreeMap<String, Option<String>>,
+    /// Whether it is asked to which network a number belongs that is not one of ours.
+    pub asked: bool,
 }
 
 /// Why a recipient is reached as he is: what was looked at, in order.
@@ -111,6 +118,29 @@ impl Routes {
     /// The same with what led to it.
     #[must_use]
     pub fn explain(&self, numbering: &Numbering, address: &str) -> Explanation {
+        self.explained(numbering, address, self.asked)
+    }
+
+    /// The way without asking to which network a number belongs.
+    #[must_use]
+    pub fn by_beginning(&self, numbering: &Numbering, address: &str) -> Explanation {
+        self.explained(numbering, address, false)
+    }
+
+    /// The way to a number that belongs to the MMSC with this domain; `None` where it is no peer's.
+    #[must_use]
+    pub fn of_domain(&self, number: &Msisdn, domain: &str) -> Option<Route> {
+        let domain = domain.trim_end_matches('.').to_ascii_lowercase();
+        match self.domains.get(&domain) {
+            Some(None) => return Some(Route::Local(number.clone())),
+            Some(Some(peer)) => return Some(Route::Foreign(number.clone(), peer.clone())),
+            None => {}
+        }
+        let peer = self.networks.get(&Plmn::of_domain(&domain)?)?;
+        Some(Route::Foreign(number.clone(), peer.clone()))
+    }
+
+    fn explained(&self, numbering: &Numbering, address: &str, asked: bool) -> Explanation {
         let mut steps = Vec::new();
         let (address, network) = split_network(address);
         let number = match numbering.number(address) {
@@ -143,6 +173,15 @@ impl Routes {
         }
         if let Some((prefix, peer)) = peer {
             steps.push(format!("{prefix} is reached over {peer}"));
+        }
+        let ours = match (local, peer) {
+            (Some(ours), Some((theirs, _))) => theirs.len() <= ours.len(),
+            (ours, _) => ours.is_some(),
+        };
+        if asked && !ours {
+            steps.push("ENUM is asked for its network before it is sent on".to_owned());
+            let route = Route::Foreign(number, ASKED.to_owned());
+            return Explanation { route, steps };
         }
         let route = match (local, peer) {
             (Some(ours), Some((theirs, peer))) if theirs.len() > ours.len() => {
@@ -194,7 +233,12 @@ mod tests {
         Routes {
             prefixes: peers(&[("+49", "rival"), ("+49171", "ported"), ("+972", "far")]),
             networks: [(Plmn::parse("425-02").unwrap(), "cell".to_owned())].into(),
-            default: None,
+            domains: [
+                ("mms.us.example".to_owned(), None),
+                ("mms.far.example".to_owned(), Some("far".to_owned())),
+            ]
+            .into(),
+            ..Routes::default()
         }
     }
 
@@ -272,5 +316,39 @@ mod tests {
         ] {
             assert!(text.contains(step), "{text}");
         }
+    }
+
+    #[test]
+    fn a_network_that_is_asked_for_is_not_guessed() {
+        let asked = Routes {
+            asked: true,
+            ..routes()
+        };
+        let route = |text: &str| match asked.route(&numbering(), text) {
+            Route::Foreign(_, peer) => peer,
+            other => format!("{other:?}"),
+        };
+        for text in ["+491711234567", "+972555000001", "+441632960001"] {
+            assert_eq!(route(text), ASKED, "{text}");
+        }
+        assert_eq!(
+            route("+972555000001/TYPE=PLMN@mms.mnc002.mcc425.gprs"),
+            "cell",
+            "its sender named it"
+        );
+        assert!(matches!(
+            asked.route(&numbering(), "0170 1234567"),
+            Route::Local(_)
+        ));
+        let far = asked.by_beginning(&numbering(), "+972555000001").route;
+        assert!(matches!(far, Route::Foreign(_, peer) if peer == "far"));
+        let number = Msisdn::parse("+491711234567").unwrap();
+        let of = |domain: &str| asked.of_domain(&number, domain);
+        assert_eq!(of("MMS.us.example."), Some(Route::Local(number.clone())));
+        let far = Route::Foreign(number.clone(), "far".to_owned());
+        assert_eq!(of("mms.far.example"), Some(far));
+        let cell = Route::Foreign(number.clone(), "cell".to_owned());
+        assert_eq!(of("mms.mnc002.mcc425.3gppnetwork.org"), Some(cell));
+        assert_eq!(of("nobody.example"), None);
     }
 }

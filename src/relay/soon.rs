@@ -68,9 +68,7 @@ impl Relay {
                 .told(|prompt, told| prompt.accept(row, body, since, told))
                 .await;
             if !matches!(accepted, Ok(Accepted::New)) {
-                for recipient in &submission.recipients {
-                    self.recent.forget(&hash(&recipient.token));
-                }
+                self.forget_recent(&submission);
             }
             if let Some(id) = self.taken_over(&submission, accepted) {
                 return id.map(|id| (id, foreign)).map_err(failed);
@@ -135,7 +133,7 @@ impl Relay {
                 return None;
             }
             relay
-                .change(row, recipient, Event::Fetched, "fetched", summary)
+                .change(row, recipient, Event::Fetched, "fetched", summary.clone())
                 .0
         });
         let stepped = self.step_soon(Which::Token(hash), decide).await;
@@ -209,8 +207,15 @@ impl Relay {
         told.await.map_err(|_| StoreError::Closed)?
     }
 
+    /// Lets go of a message that was not taken over.
+    pub(super) fn forget_recent(&self, s: &Submission) {
+        for recipient in &s.recipients {
+            self.recent.forget(&hash(&recipient.token));
+        }
+    }
+
     /// Keeps a message at hand that is being taken over, for those recipients who will fetch it.
-    fn keep_recent(&self, s: &Submission, pdu: &Pdu) {
+    pub(super) fn keep_recent(&self, s: &Submission, pdu: &Pdu) {
         let Ok(message) = pdu.clone().into_message() else {
             return;
         };

@@ -143,7 +143,7 @@ impl Relay {
     ) -> Result<(String, Option<String>), Refusal> {
         let prepared = self.prepare(octets.len(), pdu, sender, version)?;
         let id = self
-            .store_submission(prepared.submission, &prepared.recipients, octets)
+            .store_submission(prepared.submission, &prepared.recipients, octets, Some(pdu))
             .map_err(|text| Refusal(Response::TransientFailure, text))?;
         Ok((id, prepared.foreign))
     }
@@ -244,19 +244,27 @@ impl Relay {
     }
 
     /// Draws the random numbers of a submission and gives it to the store; where that fails, what
-    /// its sender is told.
+    /// its sender is told. `pdu` is what `octets` hold, where its phones may come for it soon.
     pub(super) fn store_submission(
         &self,
         mut submission: Submission,
         recipients: &[Addressee],
         octets: &Bytes,
+        pdu: Option<&Pdu>,
     ) -> Result<String, String> {
         let since = submission
             .accepted_at
             .saturating_sub(self.terms().duplicates);
         for _ in 0..DRAWS {
             self.draw(&mut submission, recipients)?;
+            // Before it is taken over: its phone may be told of it the moment after.
+            if let Some(pdu) = pdu {
+                self.keep_recent(&submission, pdu);
+            }
             let accepted = self.store.accept(&submission, octets, since);
+            if !matches!(accepted, Ok(Accepted::New)) {
+                self.forget_recent(&submission);
+            }
             if let Some(id) = self.taken_over(&submission, accepted) {
                 return id;
             }

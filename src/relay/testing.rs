@@ -78,6 +78,7 @@ impl Bench {
             routes,
             terms,
             names,
+            directory: None,
         };
         self
     }

@@ -43,6 +43,7 @@ pub(crate) use site::settings as store_settings;
 use crate::Limits;
 use crate::mm1::{self, Edge};
 use crate::mm4::{self, Bell, Couriers};
+use crate::relay::foreign::Directory;
 use crate::relay::{Notifier, Relay, Surroundings, Terms};
 use crate::store::StoreError;
 use adapter::Adapter;
@@ -189,9 +190,17 @@ impl Server {
             config.terms(url.clone()),
             limits.clone(),
         );
-        let relay = relay.with_peers(config.mm4.routes(), config.mm4.terms(), config.mm4.names());
-        let relay = Arc::new(relay.watched_by(Arc::new(Watcher(metrics.clone()))));
         let peers = peers::Peers::configured(config)?;
+        let registry = peers.as_ref().and_then(|peers| peers.registry.clone());
+        let relay = relay
+            .with_peers(config.mm4.routes(), config.mm4.terms(), config.mm4.names())
+            .with_directory(
+                registry
+                    .clone()
+                    .map(|registry| registry as Arc<dyn Directory>),
+            )
+            .watched_by(Arc::new(Watcher(metrics.clone())));
+        let relay = Arc::new(relay);
         let mm4_listener = match &peers {
             Some(peers) => Some(listen(peers.listen)?),
             None => None,
@@ -265,8 +274,11 @@ impl Server {
                 };
                 let edge = Arc::new(peers.edge(&relay));
                 let served = runtime.spawn(mm4::serve(listener, edge, stopped.clone()));
-                let couriers = Couriers::start(&relay, &peers.identity, &board, bell)
+                let mut couriers = Couriers::start(&relay, &peers.identity, &board, bell)
                     .map_err(StartError::System)?;
+                if let Some(registry) = &registry {
+                    couriers.ask(&relay, registry).map_err(StartError::System)?;
+                }
                 (Some(served), Some(couriers))
             }
             _ => (None, None),

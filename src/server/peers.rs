@@ -10,7 +10,7 @@ use super::config::Config;
 use super::tls::{self, Served};
 use super::{StartError, TlsError};
 use crate::mm4::client::{Timeouts, Trust};
-use crate::mm4::{Board, Bounds, Edge, Identity, Intake, Resolver};
+use crate::mm4::{Board, Bounds, Edge, Enum, Identity, Intake, Resolver};
 use crate::relay::Relay;
 
 /// How long a name server may take.
@@ -24,6 +24,8 @@ pub(super) struct Peers {
     pub(super) identity: Identity,
     /// The certificate that they are shown, where there is one.
     pub(super) served: Option<Arc<Served>>,
+    /// Who says to which network a number belongs, where that is asked.
+    pub(super) registry: Option<Arc<Enum>>,
     bounds: Bounds,
     tls: Option<TlsAcceptor>,
 }
@@ -49,6 +51,9 @@ impl Peers {
                 timeouts: Timeouts::default(),
                 resolver: resolver(config),
             },
+            registry: mm4
+                .enum_apex()
+                .map(|apex| Arc::new(Enum::new(resolver(config), apex))),
             bounds: mm4.bounds(&config.limits),
             served,
             tls,

@@ -45,6 +45,10 @@ pub const CHECKS: &[Check] = &[
     check("bodies-go-when-nobody-waits", bodies_go_when_nobody_waits),
     check("devices-are-remembered", devices_are_remembered),
     check("peers-have-work-of-their-own", peers_have_work_of_their_own),
+    check(
+        "a-recipient-is-given-to-another-peer",
+        a_recipient_is_given_to_another_peer,
+    ),
     check("boxes-keep-and-refuse", boxes_keep_and_refuse),
     check("what-ends-together-ends", what_ends_together_ends),
     check("many-at-once", many_at_once),
@@ -356,6 +360,33 @@ fn peers_have_work_of_their_own(open: &mut dyn FnMut() -> Box<dyn Store>) {
         .settle(&to(&now[1], DeliveryState::Retrieved, None))
         .unwrap();
     assert_eq!(store.purge(9_000, 0), Ok(0), "one of ours still waits");
+}
+
+fn a_recipient_is_given_to_another_peer(open: &mut dyn FnMut() -> Box<dyn Store>) {
+    let store = open();
+    let mut sent = submission(1);
+    sent.recipients[1].peer = Some("asked".to_owned());
+    store.accept(&sent, &"body".into(), 0).unwrap();
+    let asked = store.lease_of(Whose::Peer("asked"), 1_000, 9, 5_000);
+    let (_, recipient) = recipients(&asked.unwrap())[0].clone();
+    let happened = event(&sent.id, 2_000, "routed");
+    let give = |fence, peer| store.reroute(recipient.id, fence, peer, &happened);
+    assert_eq!(give(recipient.fence, Some("east")), Ok(()));
+    assert_eq!(
+        give(recipient.fence, Some("west")),
+        Err(StoreError::Stale),
+        "it is somebody else's now"
+    );
+    assert_eq!(store.next_due_of(Whose::Peer("asked")), Ok(None));
+    let east = store.lease_of(Whose::Peer("east"), 2_000, 9, 5_000);
+    let east = recipients(&east.unwrap());
+    assert_eq!((east.len(), east[0].1.id), (1, recipient.id));
+    assert_eq!(give(east[0].1.fence, None), Ok(()));
+    let ours = recipients(&store.lease_due(2_000, 9, 5_000).unwrap());
+    assert_eq!((ours.len(), ours[1].1.peer.as_deref()), (2, None));
+    let events = store.events(&sent.id).unwrap();
+    let told = events.iter().filter(|event| event.what == "routed").count();
+    assert_eq!(told, 2);
 }
 
 fn boxes_keep_and_refuse(open: &mut dyn FnMut() -> Box<dyn Store>) {

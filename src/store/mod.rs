@@ -124,6 +124,19 @@ pub trait Store: Send + Sync {
     /// Where the store cannot be written: none of them was made then.
     fn settle_all(&self, settlements: Vec<Settlement>) -> Result<usize, StoreError>;
 
+    /// Gives a recipient to the peer of this name, or to us where it is `None`, and writes down why:
+    /// whoever has work of that kind finds him due at the time of the event.
+    ///
+    /// # Errors
+    /// [`StoreError::Stale`] where the recipient changed since `fence` was read.
+    fn reroute(
+        &self,
+        recipient: i64,
+        fence: i64,
+        peer: Option<&str>,
+        event: &Event,
+    ) -> Result<(), StoreError>;
+
     /// The report under way to a peer that carried this transaction id.
     ///
     /// # Errors

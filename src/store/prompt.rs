@@ -10,8 +10,9 @@ use super::{Accepted, Change, MessageRow, Millis, RecipientRow, StoreError, Subm
 pub type Told<T> = Box<dyn FnOnce(Result<T, StoreError>) + Send>;
 
 /// Decides on a step of a recipient, or that there is none. It is called with the rows as they are,
-/// and nobody changes them until the step is written; it must neither wait nor ask the store.
-pub type Decide = Box<dyn FnOnce(&MessageRow, &RecipientRow) -> Option<Change> + Send>;
+/// and nobody changes them until the step is written; it must neither wait nor ask the store. It is
+/// called again where what was written with it was taken back before it was durable.
+pub type Decide = Box<dyn FnMut(&MessageRow, &RecipientRow) -> Option<Change> + Send>;
 
 /// What a store does without keeping its caller.
 pub trait Prompt: Send + Sync {

@@ -4,9 +4,19 @@ use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 use remold::mm4::exchanger::ExchangerError;
-use remold::mm4::{Host, Resolver};
+use remold::mm4::{Enum, Host, Resolver};
+use remold::mms::address::Msisdn;
+use remold::relay::foreign::{Directory, Ownership};
 
 use crate::mmsc::PATIENCE;
+
+/// What a carrier's tree says of numbers.
+const NUMBERS: [&str; 3] = [
+    "3.8.0.0.6.9.2.3.6.1.4.4.e164.example,100,20,u,E2U+sip,!^.*$!sip:x@sip.example!",
+    "3.8.0.0.6.9.2.3.6.1.4.4.e164.example,100,10,u,E2U+mms:mailto,\
+     !^(.*)$!mailto:\\1/TYPE=PLMN@mms.mnc007.mcc234.gprs!",
+    "4.8.0.0.6.9.2.3.6.1.4.4.e164.example,100,10,u,E2U+sip,!^.*$!sip:x@sip.example!",
+];
 
 #[test]
 fn exchangers_are_found_at_a_real_name_server() {
@@ -36,6 +46,7 @@ fn exchangers_are_found_at_a_real_name_server() {
         .args(["--mx-host=far.example,first.far.example,10"])
         .args((0..40).map(|at| format!("--mx-host=big.example,exchanger{at}.big.example,{at}")))
         .args(["--local=/example/", "--host-record=plain.example,192.0.2.1"])
+        .args(NUMBERS.map(|record| format!("--naptr-record={record}")))
         .stderr(Stdio::null())
         .spawn()
         .unwrap();
@@ -54,8 +65,21 @@ fn exchangers_are_found_at_a_real_name_server() {
     let large = resolver.exchangers("big.example");
     let plain = resolver.exchangers("plain.example");
     let nowhere = resolver.exchangers("nowhere.example");
+    let registry = Enum::new(resolver, "e164.example");
+    let owner = |number: &str| registry.ask(&Msisdn::parse(number).unwrap());
+    let ported = owner("+441632960083");
+    let sip_only = owner("+441632960084");
+    let unlisted = owner("+441632960085");
     server.kill().unwrap();
     server.wait().unwrap();
+    assert_eq!(
+        ported,
+        Ok(Ownership::Domain("mms.mnc007.mcc234.gprs".to_owned()))
+    );
+    assert_eq!(sip_only, Ok(Ownership::Unlisted));
+    assert_eq!(unlisted, Ok(Ownership::Unlisted));
+    let known = registry.known(&Msisdn::parse("+441632960083").unwrap());
+    assert_eq!(known.map(Ok), Some(ported));
     assert_eq!(
         shown(found.unwrap()),
         ["first.far.example:25", "second.far.example:25"]

@@ -119,7 +119,7 @@ impl Relay {
             }),
         };
         let id = self
-            .store_submission(submission, &recipients, &octets)
+            .store_submission(submission, &recipients, &octets, None)
             .map_err(temporary)?;
         if inbound.ack {
             let note = Note::Response {
@@ -191,13 +191,15 @@ impl Relay {
             }
             return Ok(true);
         }
-        let found = self.store.report_by_transaction(&response.transaction_id)?;
-        let Some(report) = found.filter(|report| report.peer.as_ref() == Some(&response.peer))
-        else {
-            return Ok(false);
-        };
-        self.store
-            .settle_report(&store::ReportChange {
+        let mut waited = false;
+        for _ in 0..READS {
+            let found = self.store.report_by_transaction(&response.transaction_id)?;
+            let Some(report) = found.filter(|report| report.peer.as_ref() == Some(&response.peer))
+            else {
+                break;
+            };
+            waited = true;
+            let settled = self.store.settle_report(&store::ReportChange {
                 report: report.id,
                 fence: report.fence,
                 attempts: report.attempts,
@@ -207,15 +209,16 @@ impl Relay {
                     recipient: None,
                     at: self.surroundings.now(),
                     what: "report-answered".to_owned(),
-                    detail,
+                    detail: detail.clone(),
                 },
-            })
-            .map(|()| true)
-            .or_else(|error| match error {
-                // It is being sent again just now, and will be answered again.
-                StoreError::Stale => Ok(true),
-                other => Err(other),
-            })
+            });
+            match settled {
+                // That it was sent was written down in the meantime.
+                Err(StoreError::Stale) => {}
+                other => return other.map(|()| true),
+            }
+        }
+        Ok(waited)
     }
 
     /// The message and recipient a report is about, where the peer may report on them.

@@ -5,6 +5,7 @@
 //! handed to his peer, whose answer (MM4_forward.RES) says that it has taken it over; its delivery
 //! report says the rest. A peer's mail server saying 250 is neither.
 
+mod asked;
 mod group;
 mod inbound;
 mod outbound;
@@ -18,6 +19,7 @@ use crate::mms::Message;
 use crate::mms::address::Msisdn;
 use crate::store::{MessageRow, Millis, RecipientRow};
 pub use crate::store::{Role, StoreError};
+pub use asked::{Directory, Ownership};
 
 use super::delivery::Outcome;
 

@@ -105,6 +105,9 @@ impl Relay {
     /// # Errors
     /// Where the store cannot be read or written.
     pub fn run_strays(&self) -> Result<usize, StoreError> {
+        if self.peers.directory.is_none() {
+            self.run_unasked()?;
+        }
         self.run_for(Whose::Other(&self.peers.names), &Nobody)
     }
 

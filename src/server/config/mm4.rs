@@ -53,6 +53,10 @@ pub struct Mm4 {
     /// Name servers that are asked where a peer with `mx` takes its mail; those of the system where
     /// there are none here.
     pub name_servers: Vec<SocketAddr>,
+    /// The domain below which ENUM (RFC 6116) says to which network a number belongs, such as
+    /// `e164enum.net`; where it is missing, the beginning of a number decides.
+    #[serde(rename = "enum")]
+    pub enum_apex: Option<Domain>,
     /// The peers by name.
     pub peers: BTreeMap<PeerName, Spanned<PeerTable>>,
 }
@@ -143,6 +147,7 @@ impl Default for Mm4 {
             key: None,
             authorities: None,
             name_servers: Vec::new(),
+            enum_apex: None,
             peers: BTreeMap::new(),
         }
     }
@@ -279,6 +284,11 @@ impl Mm4 {
         host.map_or_else(|| "localhost".to_owned(), |host| host.0.clone())
     }
 
+    /// Below which domain it is asked to which network a number belongs.
+    pub(in crate::server) fn enum_apex(&self) -> Option<&str> {
+        self.enum_apex.as_ref().map(|apex| apex.0.as_str())
+    }
+
     /// The names of the peers.
     pub(in crate::server) fn names(&self) -> Vec<String> {
         self.peers.keys().map(|name| name.0.clone()).collect()
@@ -288,9 +298,15 @@ impl Mm4 {
     pub(in crate::server) fn routes(&self) -> Routes {
         let mut routes = Routes {
             default: self.default.as_ref().map(|name| name.get_ref().0.clone()),
+            domains: self.domains().into_iter().map(|own| (own, None)).collect(),
+            asked: self.enum_apex.is_some(),
             ..Routes::default()
         };
         for (name, peer) in &self.peers {
+            if peer.get_ref().reach().is_some() {
+                let domain = peer.get_ref().domain.0.clone();
+                routes.domains.insert(domain, Some(name.0.clone()));
+            }
             for prefix in &peer.get_ref().prefixes {
                 let prefix = prefix.get_ref().0.clone();
                 routes.prefixes.insert(prefix, name.0.clone());
@@ -368,6 +384,7 @@ mod tests {
     use super::super::Config;
     use crate::mm4::{Reach, TlsPolicy};
     use crate::relay::Route;
+    use crate::relay::route::ASKED;
 
     const HEAD: &str = "[numbering]\nlocal = [\"+1555\"]\n[mm4]\ndomain = \"us.example\"\n";
     const HUB: &str = "[mm4.peers.hub]\nfrom = [\"192.0.2.1\"]\nhost = \"hub.example\"\n\
@@ -455,6 +472,26 @@ mod tests {
         let host = gate.named("hub").unwrap().host.clone();
         assert_eq!(host, Some(Reach::Exchanger("hub.example".to_owned())));
         assert_eq!(host.unwrap().to_string(), "MX of hub.example");
+    }
+
+    #[test]
+    fn enum_may_say_to_whom_a_number_belongs() {
+        let text = format!("{HEAD}enum = \"e164enum.net\"\n{HUB}prefixes = [\"+44\"]\n");
+        let config = Config::from_toml(&text).unwrap();
+        let numbering = config.terms(String::new()).numbering;
+        let routes = config.mm4.routes();
+        let asked = routes.route(&numbering, "+441789000001");
+        assert!(matches!(&asked, Route::Foreign(_, peer) if peer == ASKED));
+        let ours = routes.route(&numbering, "+15550001111");
+        assert!(matches!(ours, Route::Local(_)));
+        let Route::Foreign(number, _) = asked else {
+            return;
+        };
+        let of = |domain: &str| routes.of_domain(&number, domain);
+        assert!(matches!(of("hub.example"), Some(Route::Foreign(_, peer)) if peer == "hub"));
+        assert!(matches!(of("us.example"), Some(Route::Local(_))));
+        let name = wrong(&text.replace("e164enum.net", "e164 enum"));
+        assert!(name.contains("is no "), "{name}");
     }
 
     #[test]

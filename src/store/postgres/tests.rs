@@ -146,6 +146,14 @@ fn a_submission_that_collides_takes_no_other_with_it() {
 }
 
 #[test]
+fn what_peers_exchange_is_charged() {
+    let Some(server) = server() else { return };
+    let folder = Folder::new("exchanged");
+    let store = open(&server.database(), &folder.0).0;
+    crate::store::outbox::check::exchanges_are_charged(&store);
+}
+
+#[test]
 fn each_node_numbers_its_charging_records_without_a_gap() {
     let Some(server) = server() else { return };
     let url = server.database();

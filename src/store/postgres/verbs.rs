@@ -7,7 +7,7 @@ use super::PostgresStore;
 use super::connect::{Failure, Session};
 use super::pool::Locks;
 use super::query::{self, count, get, number, sql, sql_of};
-use crate::store::outbox::RecordKind;
+use crate::store::outbox::{self, Exchanged, RecordKind, Told};
 use crate::store::{
     Accepted, BoxEntry, Change, DeliveryState, Event, Lease, MessageRow, Millis, NewReport, Page,
     Quota, RecipientRow, ReportChange, ReportRow, Settlement, Store, StoreError, Submission, Whose,
@@ -177,6 +177,40 @@ impl Store for PostgresStore {
         Ok(made)
     }
 
+    fn reroute(
+        &self,
+        recipient: i64,
+        fence: i64,
+        peer: Option<&str>,
+        event: &Event,
+    ) -> Result<(), StoreError> {
+        let (peer, event) = (peer.map(str::to_owned), event.clone());
+        self.writers
+            .run_locking(Locks::One(recipient), async move |session| {
+                let changed = session
+                    .count(
+                        sql!("reroute"),
+                        &[
+                            &recipient,
+                            &fence,
+                            &peer,
+                            &event.at,
+                            &event.message_id,
+                            &event.recipient,
+                            &event.what,
+                            &query::clean(&event.detail),
+                        ],
+                    )
+                    .await?;
+                match changed {
+                    0 => Err(Failure::Told(StoreError::Stale)),
+                    _ => Ok(()),
+                }
+            })?;
+        self.announce();
+        Ok(())
+    }
+
     fn by_token(&self, hash: &[u8; 32]) -> Result<Option<(MessageRow, RecipientRow)>, StoreError> {
         let hash = *hash;
         self.readers.run(async move |session| {
@@ -251,6 +285,7 @@ impl Store for PostgresStore {
     fn record(&self, event: &Event) -> Result<(), StoreError> {
         let event = event.clone();
         self.writers.run(async move |session| {
+            let exchanges = Exchanges::of(&event);
             session
                 .execute(
                     sql!("record"),
@@ -260,6 +295,10 @@ impl Store for PostgresStore {
                         &event.at,
                         &event.what,
                         &query::clean(&event.detail),
+                        &exchanges.kinds,
+                        &exchanges.statuses,
+                        &exchanges.foreign,
+                        &exchanges.unsent,
                     ],
                 )
                 .await
@@ -270,6 +309,7 @@ impl Store for PostgresStore {
     fn add_report(&self, report: &NewReport, event: &Event) -> Result<(), StoreError> {
         let (report, event) = (report.clone(), event.clone());
         self.writers.run(async move |session| {
+            let exchanges = Exchanges::of(&event);
             session
                 .execute(
                     sql!("add_report"),
@@ -286,6 +326,10 @@ impl Store for PostgresStore {
                         &event.at,
                         &event.what,
                         &query::clean(&event.detail),
+                        &exchanges.kinds,
+                        &exchanges.statuses,
+                        &exchanges.foreign,
+                        &exchanges.unsent,
                     ],
                 )
                 .await
@@ -533,11 +577,9 @@ async fn settle(session: &Session, change: &Change) -> Result<bool, Failure> {
         .filter(|state| state.is_final())
         .map(DeliveryState::name)
         .collect();
-    let kind = match change.state {
-        DeliveryState::Retrieved => RecordKind::Delivery,
-        DeliveryState::Forwarded => RecordKind::Forward,
-        _ => RecordKind::Deletion,
-    };
+    let concluded =
+        |foreign| outbox::concluded(change.state, foreign).map(|kind| i16::from(kind.number()));
+    let exchanges = Exchanges::of(&change.event);
     let reports = &change.reports;
     let texts = |of: fn(&NewReport) -> &str| -> Vec<&str> { reports.iter().map(of).collect() };
     let times = |of: fn(&NewReport) -> Millis| -> Vec<Millis> { reports.iter().map(of).collect() };
@@ -569,16 +611,49 @@ async fn settle(session: &Session, change: &Change) -> Result<bool, Failure> {
                 &times(|r| r.expires_at),
                 &maybe(|r| r.peer.as_deref()),
                 &maybe(|r| r.transaction_id.as_deref()),
-                &i16::from(kind.number()),
+                &concluded(false),
+                &concluded(true),
+                &exchanges.kinds,
+                &exchanges.statuses,
+                &exchanges.foreign,
+                &exchanges.unsent,
             ],
         )
         .await?;
     Ok(changed > 0)
 }
 
+/// What is recorded because peers exchanged something, column by column.
+struct Exchanges {
+    kinds: Vec<i16>,
+    statuses: Vec<String>,
+    foreign: Vec<bool>,
+    unsent: Vec<bool>,
+}
+
+impl Exchanges {
+    fn of(event: &Event) -> Self {
+        let all = Exchanged::of(event);
+        Self {
+            kinds: all.iter().map(|one| i16::from(one.kind.number())).collect(),
+            statuses: all.iter().map(|one| query::clean(&one.status)).collect(),
+            foreign: all.iter().map(|one| one.foreign).collect(),
+            unsent: all.iter().map(|one| one.unsent).collect(),
+        }
+    }
+}
+
 /// Whether a change to a report was made.
 async fn settle_report(session: &Session, change: &ReportChange) -> Result<bool, Failure> {
     let event = &change.event;
+    let told = Told::of(event);
+    let kinds: Vec<i16> = told
+        .iter()
+        .map(|one| i16::from(one.kind.number()))
+        .collect();
+    let notes: Vec<&str> = told.iter().map(|one| one.note).collect();
+    let statuses: Vec<String> = told.iter().map(|one| query::clean(&one.status)).collect();
+    let untried: Vec<bool> = told.iter().map(|one| one.untried).collect();
     let changed = session
         .count(
             sql!("settle_report"),
@@ -594,6 +669,10 @@ async fn settle_report(session: &Session, change: &ReportChange) -> Result<bool,
                 &event.recipient,
                 &event.what,
                 &query::clean(&event.detail),
+                &kinds,
+                &notes,
+                &statuses,
+                &untried,
             ],
         )
         .await?;

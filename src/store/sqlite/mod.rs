@@ -21,6 +21,7 @@ use std::path::Path;
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::time::Duration;
 
+use rusqlite::config::DbConfig;
 use rusqlite::{Connection, OpenFlags};
 
 pub use self::backup::{BackupError, Manifest, back_up, restore};
@@ -164,7 +165,7 @@ impl SqliteStore {
         connection
             .busy_timeout(Duration::from_secs(5))
             .map_err(database)?;
-        connection.set_prepared_statement_cache_capacity(STATEMENTS);
+        keep_statements(&connection)?;
         Ok(connection)
     }
 }
@@ -212,7 +213,7 @@ fn prepare(connection: &Connection) -> Result<(), StoreError> {
     connection
         .busy_timeout(Duration::from_secs(5))
         .map_err(database)?;
-    connection.set_prepared_statement_cache_capacity(STATEMENTS);
+    keep_statements(connection)?;
     connection
         .execute_batch(
             "PRAGMA journal_mode = WAL;
@@ -220,8 +221,20 @@ fn prepare(connection: &Connection) -> Result<(), StoreError> {
              PRAGMA wal_autocheckpoint = 0;
              PRAGMA foreign_keys = ON;
              PRAGMA trusted_schema = OFF;
+             PRAGMA temp_store = MEMORY;
              PRAGMA cache_size = -8192;",
         )
+        .map_err(database)
+}
+
+/// Lets a connection keep what it has prepared. Without the guarantee that a plan does not depend on
+/// values, SQLite prepares a statement anew for each value that might make another plan better, which took
+/// a fifth of the processor time of a message.
+fn keep_statements(connection: &Connection) -> Result<(), StoreError> {
+    connection.set_prepared_statement_cache_capacity(STATEMENTS);
+    connection
+        .set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true)
+        .map(|_| ())
         .map_err(database)
 }
 
@@ -279,6 +292,14 @@ mod tests {
             println!("{}", check.name);
             (check.run)(&mut || Box::new(SqliteStore::open(&folder.0).unwrap().0));
         }
+    }
+
+    #[test]
+    fn what_peers_exchange_is_charged() {
+        let folder = Folder::new("exchanged");
+        crate::store::outbox::check::exchanges_are_charged(
+            &SqliteStore::open(&folder.0).unwrap().0,
+        );
     }
 
     #[test]

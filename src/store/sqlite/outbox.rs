@@ -3,8 +3,10 @@
 use rusqlite::{Connection, OptionalExtension, Row, params};
 
 use super::{SqliteStore, database};
-use crate::store::outbox::{FileMark, Outbox, Record, RecordKind};
-use crate::store::{Change, DeliveryState, ReportChange, StoreError, Submission};
+use crate::store::outbox::{self, Exchanged, FileMark, Outbox, Record, RecordKind, Told};
+use crate::store::{
+    Change, DeliveryState, Event, Millis, RecipientRow, ReportChange, StoreError, Submission,
+};
 
 /// Tables of the records. `AUTOINCREMENT` gives a number back when its transaction fails, and never
 /// gives one out twice.
@@ -139,12 +141,55 @@ pub(super) fn submitted(connection: &Connection, s: &Submission) -> rusqlite::Re
 }
 
 /// Records that a recipient came to its end. Called after the change was made.
-pub(super) fn concluded(connection: &Connection, change: &Change) -> rusqlite::Result<()> {
-    let kind = match change.state {
-        DeliveryState::Retrieved => RecordKind::Delivery,
-        DeliveryState::Forwarded => RecordKind::Forward,
-        _ => RecordKind::Deletion,
+pub(super) fn concluded(
+    connection: &Connection,
+    recipient: &RecipientRow,
+    change: &Change,
+) -> rusqlite::Result<()> {
+    match outbox::concluded(change.state, recipient.peer.is_some()) {
+        Some(kind) => of_recipient(
+            connection,
+            change.recipient,
+            change.event.at,
+            (kind, change.state.name()),
+        ),
+        None => Ok(()),
+    }
+}
+
+/// Records what peers exchanged about a recipient, as an event tells it. Called before the change is
+/// made that the event is of.
+pub(super) fn exchanged(
+    connection: &Connection,
+    recipient: Option<i64>,
+    event: &Event,
+) -> rusqlite::Result<()> {
+    let exchanged = Exchanged::of(event);
+    let Some(recipient) = recipient.filter(|_| !exchanged.is_empty()) else {
+        return Ok(());
     };
+    let found = connection
+        .prepare_cached("SELECT peer IS NOT NULL, state FROM recipients WHERE id = ?1")?
+        .query_row([recipient], |row| {
+            let state: String = row.get(1)?;
+            Ok((row.get::<_, bool>(0)?, DeliveryState::from_name(&state)))
+        })
+        .optional()?;
+    let Some((foreign, Some(state))) = found else {
+        return Ok(());
+    };
+    exchanged
+        .iter()
+        .filter(|one| one.applies(foreign, state))
+        .try_for_each(|one| of_recipient(connection, recipient, event.at, (one.kind, &one.status)))
+}
+
+fn of_recipient(
+    connection: &Connection,
+    recipient: i64,
+    at: Millis,
+    (kind, status): (RecordKind, &str),
+) -> rusqlite::Result<()> {
     let sql = format!(
         "INSERT INTO charging (kind, at, {COLUMNS}) \
          SELECT ?1, ?2, m.id, m.sender, r.address, m.accepted_at, m.expires_at, NULL, m.size, \
@@ -153,17 +198,35 @@ pub(super) fn concluded(connection: &Connection, change: &Change) -> rusqlite::R
     );
     connection
         .prepare_cached(&sql)?
-        .execute(params![
-            kind.number(),
-            change.event.at,
-            change.state.name(),
-            change.recipient
-        ])
+        .execute(params![kind.number(), at, status, recipient])
         .map(|_| ())
 }
 
 /// Records that a report left. Called before the change is made, while the report is there.
 pub(super) fn reported(connection: &Connection, change: &ReportChange) -> rusqlite::Result<()> {
+    for told in Told::of(&change.event) {
+        let sql = format!(
+            "INSERT INTO charging (kind, at, {COLUMNS}) \
+             SELECT ?1, ?2, m.id, m.sender, coalesce(json_extract(CAST(p.pdu AS TEXT), ?3), ''), \
+             m.accepted_at, m.expires_at, NULL, m.size, m.class, m.delivery_report, \
+             m.read_report, m.sender_visible, ?4 \
+             FROM reports p JOIN messages m ON m.id = p.message_id \
+             WHERE p.id = ?5 AND p.fence = ?6 AND p.peer IS NOT NULL \
+             AND CAST(substr(p.pdu, 1, ?7) AS TEXT) = ?8 AND (NOT ?9 OR p.attempts = 0) AND {KEPT}"
+        );
+        let begins = format!("{{\"{}\"", told.note);
+        connection.prepare_cached(&sql)?.execute(params![
+            told.kind.number(),
+            change.event.at,
+            format!("$.{}.from", told.note),
+            told.status,
+            change.report,
+            change.fence,
+            i64::try_from(begins.len()).unwrap_or(i64::MAX),
+            begins,
+            told.untried
+        ])?;
+    }
     if change.due_at.is_some() || change.event.what != "report-sent" {
         return Ok(());
     }

@@ -31,16 +31,16 @@ impl Prompt for SqliteStore {
         );
     }
 
-    fn step(&self, which: Which, decide: Decide, told: Told<Option<Stepped>>) {
-        self.writer
-            .run_telling(0, move |connection| step(connection, &which, decide), told);
+    fn step(&self, which: Which, mut decide: Decide, told: Told<Option<Stepped>>) {
+        let work = move |connection: &Connection| step(connection, &which, &mut decide);
+        self.writer.run_telling(0, work, told);
     }
 }
 
 fn step(
     connection: &Connection,
     which: &Which,
-    decide: Decide,
+    decide: &mut Decide,
 ) -> Result<Option<Stepped>, StoreError> {
     let found = match which {
         Which::Token(hash) => query::one(connection, "r.token_hash = ?1", [&hash[..]]),

@@ -70,16 +70,19 @@ pub(super) fn one(
     condition: &str,
     params: impl Params,
 ) -> rusqlite::Result<Option<(MessageRow, RecipientRow)>> {
-    let sql = format!(
-        "SELECT {MESSAGE}, {RECIPIENT} FROM recipients r JOIN messages m ON m.id = r.message_id \
-         WHERE {condition}"
-    );
     connection
-        .prepare_cached(&sql)?
+        .prepare_cached(&one_by(condition))?
         .query_row(params, |row| {
             Ok((message(row)?, recipient(row, MESSAGE_COLUMNS)?))
         })
         .optional()
+}
+
+fn one_by(condition: &str) -> String {
+    format!(
+        "SELECT {MESSAGE}, {RECIPIENT} FROM recipients r JOIN messages m ON m.id = r.message_id \
+         WHERE {condition}"
+    )
 }
 
 /// The condition on a column `peer` that asks for the work of `whose`, and the value of `?1` in
@@ -110,5 +113,33 @@ const fn role(number: i64) -> Role {
         0 => Role::To,
         1 => Role::Cc,
         _ => Role::Bcc,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use rusqlite::StatementStatus;
+
+    use super::super::{keep_statements, schema};
+    use super::*;
+
+    #[test]
+    fn a_statement_that_is_kept_is_not_prepared_anew_for_each_value() {
+        let mut connection = Connection::open_in_memory().unwrap();
+        keep_statements(&connection).unwrap();
+        schema::migrate(&mut connection).unwrap();
+        let (by, limited) = (
+            "r.token_hash = ?1",
+            "SELECT id FROM messages WHERE sender = ?1 LIMIT ?2",
+        );
+        for value in 0..5_u8 {
+            assert_eq!(one(&connection, by, [[value; 32]]).unwrap(), None);
+            let mut statement = connection.prepare_cached(limited).unwrap();
+            assert!(!statement.exists((value, value)).unwrap());
+        }
+        for sql in [one_by(by).as_str(), limited] {
+            let statement = connection.prepare_cached(sql).unwrap();
+            assert_eq!(statement.get_status(StatementStatus::RePrepare), 0, "{sql}");
+        }
     }
 }

@@ -134,7 +134,7 @@ impl Records for SqliteStore {
         let subscriber = subscriber.to_owned();
         self.writer.run(move |connection| {
             connection
-                .execute("DELETE FROM devices WHERE subscriber = ?1", [subscriber])
+                .execute("DELETE FROM devices WHERE subscriber = ?1", [&subscriber])
                 .map(|deleted| deleted > 0)
                 .map_err(database)
         })

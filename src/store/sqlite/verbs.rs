@@ -117,6 +117,31 @@ impl Store for SqliteStore {
         })
     }
 
+    fn reroute(
+        &self,
+        recipient: i64,
+        fence: i64,
+        peer: Option<&str>,
+        happened: &Event,
+    ) -> Result<(), StoreError> {
+        let (peer, happened) = (peer.map(str::to_owned), happened.clone());
+        self.writer.run(move |connection| {
+            let changed = connection
+                .prepare_cached(
+                    "UPDATE recipients SET peer = ?3, due_at = ?4, fence = fence + 1, leased = 0 \
+                     WHERE id = ?1 AND fence = ?2",
+                )
+                .and_then(|mut statement| {
+                    statement.execute(params![recipient, fence, peer, happened.at])
+                })
+                .map_err(database)?;
+            if changed == 0 {
+                return Err(StoreError::Stale);
+            }
+            event(connection, &happened).map_err(database)
+        })
+    }
+
     fn by_token(&self, hash: &[u8; 32]) -> Result<Option<(MessageRow, RecipientRow)>, StoreError> {
         self.read(|connection| query::one(connection, "r.token_hash = ?1", [&hash[..]]))
     }
@@ -190,14 +215,18 @@ impl Store for SqliteStore {
 
     fn record(&self, happened: &Event) -> Result<(), StoreError> {
         let happened = happened.clone();
-        self.writer
-            .run(move |connection| event(connection, &happened).map_err(database))
+        self.writer.run(move |connection| {
+            outbox::exchanged(connection, happened.recipient, &happened)
+                .and_then(|()| event(connection, &happened))
+                .map_err(database)
+        })
     }
 
     fn add_report(&self, report: &NewReport, happened: &Event) -> Result<(), StoreError> {
         let (report, happened) = (report.clone(), happened.clone());
         self.writer.run(move |connection| {
-            add_report(connection, &report)
+            outbox::exchanged(connection, happened.recipient, &happened)
+                .and_then(|()| add_report(connection, &report))
                 .and_then(|()| event(connection, &happened))
                 .map_err(database)
         })
@@ -453,12 +482,12 @@ fn lease(
         .prepare_cached(&sql)?
         .query_map(params![peer, now, half], query::report)?
         .collect::<rusqlite::Result<Vec<_>>>()?;
-    let mut take = connection.prepare_cached(
-        "UPDATE reports SET due_at = ?2, fence = fence + 1, leased = 1 WHERE id = ?1 \
-         RETURNING fence",
-    )?;
+    // The rows were read in this transaction: nobody else raises their fences.
+    let mut take = connection
+        .prepare_cached("UPDATE reports SET due_at = ?2, fence = ?3, leased = 1 WHERE id = ?1")?;
     for report in &mut reports {
-        report.fence = take.query_row(params![report.id, until], |row| row.get(0))?;
+        report.fence = report.fence.saturating_add(1);
+        take.execute(params![report.id, until, report.fence])?;
     }
     let rest = most.saturating_sub(i64::try_from(reports.len()).unwrap_or(most));
     let sql = format!(
@@ -475,11 +504,11 @@ fn lease(
         })?
         .collect::<rusqlite::Result<Vec<_>>>()?;
     let mut take = connection.prepare_cached(
-        "UPDATE recipients SET due_at = ?2, fence = fence + 1, leased = 1 WHERE id = ?1 \
-         RETURNING fence",
+        "UPDATE recipients SET due_at = ?2, fence = ?3, leased = 1 WHERE id = ?1",
     )?;
     for (_, recipient) in &mut recipients {
-        recipient.fence = take.query_row(params![recipient.id, until], |row| row.get(0))?;
+        recipient.fence = recipient.fence.saturating_add(1);
+        take.execute(params![recipient.id, until, recipient.fence])?;
     }
     let recipients = recipients
         .into_iter()
@@ -515,6 +544,8 @@ pub(super) fn settle_step(
     change: &Change,
 ) -> Result<(), StoreError> {
     let settled = (|| {
+        // While the recipient is in the state that it leaves.
+        outbox::exchanged(connection, Some(change.recipient), &change.event)?;
         connection
             .prepare_cached(
                 "UPDATE recipients SET state = ?2, attempts = ?3, due_at = ?4, fence = fence + 1, \
@@ -533,7 +564,7 @@ pub(super) fn settle_step(
                      closed_at = CASE WHEN waiting = 1 THEN ?2 ELSE closed_at END WHERE id = ?1",
                 )?
                 .execute(params![recipient.message_id, change.event.at])?;
-            outbox::concluded(connection, change)?;
+            outbox::concluded(connection, recipient, change)?;
         }
         event(connection, &change.event)?;
         change
@@ -625,10 +656,10 @@ fn add_report(connection: &Connection, report: &NewReport) -> rusqlite::Result<(
 
 /// Writes an event; one about a message that is forgotten is not written.
 fn event(connection: &Connection, event: &Event) -> rusqlite::Result<()> {
-    connection
+    let written = connection
         .prepare_cached(
             "INSERT INTO events (message_id, recipient, at, what, detail) \
-             SELECT ?1, ?2, ?3, ?4, ?5 WHERE EXISTS (SELECT 1 FROM messages WHERE id = ?1)",
+             VALUES (?1, ?2, ?3, ?4, ?5)",
         )?
         .execute(params![
             event.message_id,
@@ -636,6 +667,13 @@ fn event(connection: &Connection, event: &Event) -> rusqlite::Result<()> {
             event.at,
             event.what,
             event.detail
-        ])
-        .map(|_| ())
+        ]);
+    match written {
+        Err(rusqlite::Error::SqliteFailure(code, _))
+            if code.extended_code == ffi::SQLITE_CONSTRAINT_FOREIGNKEY =>
+        {
+            Ok(())
+        }
+        written => written.map(|_| ()),
+    }
 }

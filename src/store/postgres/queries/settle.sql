@@ -1,14 +1,14 @@
 -- Changes a recipient whose fence is still $2, with all that follows from it. Gives how many were
 -- changed: one or none.
 WITH was AS (
-  SELECT id, message_id, state, address FROM recipients WHERE id = $1 AND fence = $2 FOR UPDATE
+  SELECT id, message_id, state, address, peer FROM recipients WHERE id = $1 AND fence = $2 FOR UPDATE
 ), changed AS (
   UPDATE recipients r
   SET state = $3, attempts = $4, due_at = $5, fence = r.fence + 1, leased_by = NULL
   FROM was WHERE r.id = was.id
   RETURNING r.id
 ), concluded AS (
-  SELECT message_id, address FROM was WHERE $6 AND NOT (state = ANY ($7::text[]))
+  SELECT message_id, address, peer FROM was WHERE $6 AND NOT (state = ANY ($7::text[]))
 ), closed AS (
   UPDATE messages m
   SET waiting = m.waiting - 1,
@@ -27,9 +27,20 @@ WITH was AS (
 ), charged AS (
   INSERT INTO charging (kind, at, message_id, originator, recipients, submitted_at, expires_at,
     deliver_at, size, class, delivery_report, read_report, sender_visible, status)
-  SELECT $20, $8, m.id, m.sender, concluded.address, m.accepted_at, m.expires_at, NULL, m.size,
+  SELECT CASE WHEN concluded.peer IS NULL THEN $20::smallint ELSE $21::smallint END, $8, m.id, m.sender, concluded.address, m.accepted_at, m.expires_at, NULL, m.size,
     m.class, m.delivery_report, m.read_report, m.sender_visible, $3
   FROM concluded JOIN messages m ON m.id = concluded.message_id, charging_state
   WHERE charging_state.keep
+    AND CASE WHEN concluded.peer IS NULL THEN $20::smallint ELSE $21::smallint END IS NOT NULL
+), exchanged AS (
+  INSERT INTO charging (kind, at, message_id, originator, recipients, submitted_at, expires_at,
+    deliver_at, size, class, delivery_report, read_report, sender_visible, status)
+  SELECT e.kind, $8, m.id, m.sender, was.address, m.accepted_at, m.expires_at, NULL, m.size,
+    m.class, m.delivery_report, m.read_report, m.sender_visible, e.status
+  FROM was JOIN messages m ON m.id = was.message_id, charging_state,
+    unnest($22::smallint[], $23::text[], $24::boolean[], $25::boolean[])
+      AS e (kind, status, abroad, unsent)
+  WHERE charging_state.keep AND e.abroad = (was.peer IS NOT NULL)
+    AND (NOT e.unsent OR was.state = 'queued')
 )
 SELECT count(*) FROM changed
