@@ -320,8 +320,9 @@ mod tests {
         let source = source(&photograph());
         let cancel = Cancel::new();
         let own = target(Format::Png, Some(40_000));
-        let either =
-            |target, others: &[Format]| source.encode_either(target, others, &cancel).unwrap();
+        let either = |target: &ImageTarget, others: &[Format]| {
+            source.encode_either(target, others, &cancel).unwrap()
+        };
         let made = either(&own, &[Format::Jpeg]);
         assert_eq!((made.format, made.size), (Format::Jpeg, SIZE));
         let alone = either(&own, &[]);

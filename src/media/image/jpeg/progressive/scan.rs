@@ -342,7 +342,7 @@ impl Plane {
                             break;
                         }
                         *marks |= here;
-                        block.new(here, step.value > 0);
+                        block.becomes(here, step.value > 0);
                     }
                 }
             }
@@ -379,7 +379,7 @@ impl Block<'_> {
 
     /// A coefficient is no longer zero.
     #[inline(always)]
-    fn new(&mut self, here: u64, positive: bool) {
+    fn becomes(&mut self, here: u64, positive: bool) {
         let bit = self.bit;
         if let Some(level) = self.level(here) {
             *level = if positive { bit } else { bit.wrapping_neg() };
