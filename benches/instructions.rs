@@ -16,7 +16,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use remold::adapt::{Context, Engine, Policy, adapt};
 use remold::media::image::{ImageTarget, Source};
-use remold::media::{Cancel, Format, Registry, probe};
+use remold::media::{Cancel, Format, Layout, Picture, Registry, probe};
 use remold::mms::pdu;
 use remold::profile::Resolution;
 use remold::{Dimensions, Limits};
@@ -43,6 +43,10 @@ const SCENARIOS: &[Scenario] = &[
     ("image-jpeg-open", image_jpeg_open),
     ("image-jpeg-encode", image_jpeg_encode),
     ("image-jpeg-search", image_jpeg_search),
+    ("image-jpeg-whole", image_jpeg_whole),
+    ("image-progressive-open", image_progressive_open),
+    ("image-progressive-eighth", image_progressive_eighth),
+    ("image-graphic", image_graphic),
 ];
 
 fn main() {
@@ -160,15 +164,87 @@ fn image_jpeg_search(times: u32) {
     encode_sunset(&target, times);
 }
 
+/// A picture of 1.2 megapixels to 320x240 at quality 80, from file to file.
+fn image_jpeg_whole(times: u32) {
+    let mut target = ImageTarget::new(Format::Jpeg);
+    target.quality = Some(80);
+    for _ in 0..times {
+        black_box(sunset().encode(black_box(&target), &Cancel::new())).expect("it encodes");
+    }
+}
+
+/// The same picture in progressive scans as planes of 320x240.
+fn image_progressive_open(times: u32) {
+    let data = progressive();
+    for _ in 0..times {
+        black_box(opened(&data, Dimensions::new(320, 240)));
+    }
+}
+
+/// The same as planes of 40x30, for which the DC coefficients are enough.
+fn image_progressive_eighth(times: u32) {
+    let data = progressive();
+    for _ in 0..times {
+        black_box(opened(&data, Dimensions::new(40, 30)));
+    }
+}
+
+/// A drawing of 320x240, for a device that takes JPEG and PNG, to 20,000 octets.
+fn image_graphic(times: u32) {
+    let size = Dimensions::new(320, 240);
+    let pixels = (0..size.width * size.height).flat_map(|at| {
+        let (x, y) = (at % size.width, at / size.width);
+        let field = [x / 80 * 60, 200, y / 60 * 70].map(|level| level.to_le_bytes()[0]);
+        if x % 9 == 0 && y % 18 < 6 {
+            [0; 3]
+        } else {
+            field
+        }
+    });
+    let picture = Picture::new(size, Layout::Rgb8, pixels.collect()).expect("it is whole");
+    let source = Source::of_picture(picture, &Registry::builtin());
+    let mut target = ImageTarget::new(Format::Jpeg);
+    target.max_bytes = Some(20_000);
+    for _ in 0..times {
+        let made = source.encode_either(black_box(&target), &[Format::Png], &Cancel::new());
+        black_box(made).expect("it fits");
+    }
+}
+
+/// The picture of 1.2 megapixels in progressive scans.
+fn progressive() -> Bytes {
+    let data = Bytes::from_static(SUNSET);
+    let (registry, limits, cancel) = (Registry::builtin(), Limits::default(), Cancel::new());
+    let source = Source::open(&data, Format::Jpeg, &registry, &limits, &cancel, None)
+        .expect("the picture decodes");
+    let mut file = Vec::new();
+    let mut encoder = jpeg_encoder::Encoder::new(&mut file, 90);
+    encoder.set_progressive(true);
+    encoder.set_sampling_factor(jpeg_encoder::SamplingFactor::F_2_2);
+    let pixels = source
+        .frames()
+        .first()
+        .expect("it has a frame")
+        .picture
+        .data();
+    encoder
+        .encode(pixels, 1280, 960, jpeg_encoder::ColorType::Rgb)
+        .expect("it encodes");
+    file.into()
+}
+
 fn sunset() -> Source {
+    opened(&Bytes::from_static(SUNSET), Dimensions::new(320, 240))
+}
+
+fn opened(data: &Bytes, max_box: Dimensions) -> Source {
     let target = ImageTarget {
-        max_box: Some(Dimensions::new(320, 240)),
+        max_box: Some(max_box),
         quality: Some(80),
         ..ImageTarget::new(Format::Jpeg)
     };
-    let data = Bytes::from_static(SUNSET);
     let (registry, limits, cancel) = (Registry::builtin(), Limits::default(), Cancel::new());
-    Source::open_for(&data, Format::Jpeg, &registry, &limits, &cancel, &target)
+    Source::open_for(data, Format::Jpeg, &registry, &limits, &cancel, &target)
         .expect("the picture decodes")
 }
 

@@ -43,6 +43,8 @@ pub struct Limits {
     pub frames: usize,
     /// Strict. Pixels of all frames of an animation together.
     pub animation_pixels: u64,
+    /// Strict. Scans of one progressive JPEG, each of which may cost a look at every block.
+    pub jpeg_scans: usize,
     /// Best effort. Octets a decoder may allocate for one medium.
     pub decode_bytes: u64,
     /// Strict. Boxes, chunks, blocks or frames walked while probing one medium. Beyond it the
@@ -141,6 +143,7 @@ impl Default for Limits {
             side: 20_000,
             frames: 1_000,
             animation_pixels: 256_000_000,
+            jpeg_scans: 200,
             decode_bytes: 512 << 20,
             probe_steps: 20_000,
             container_boxes: 1_000_000,

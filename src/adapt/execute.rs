@@ -129,7 +129,8 @@ fn fit(
 }
 
 /// A clip that was to be cut may have fitted whole: then the notice does not speak of it. One may
-/// have lost its sound on the way to something worse: then it does.
+/// have lost its sound on the way to something worse: then it does. A picture may have become
+/// another format than planned, for what its pixels are.
 fn tell_the_truth(
     plan: &mut Plan,
     made: &BTreeMap<usize, Made>,
@@ -138,8 +139,15 @@ fn tell_the_truth(
 ) {
     let mut changed = false;
     for (index, slot) in plan.parts.iter_mut().enumerate() {
-        let Fate::Clip(job) = &mut slot.fate else {
-            continue;
+        let job = match &mut slot.fate {
+            Fate::Clip(job) => job,
+            Fate::Image(job) | Fate::Poster(job) => {
+                let format = made.get(&index).and_then(|made| made.format);
+                slot.reasons
+                    .extend(format.and_then(|format| become_other(job, format)));
+                continue;
+            }
+            _ => continue,
         };
         if job.target.may_cut && made.get(&index).is_some_and(|made| !made.cut) {
             job.target.may_cut = false;
@@ -155,6 +163,19 @@ fn tell_the_truth(
     }
 }
 
+/// Notes that a picture became this format, and why, if it is not the one that was planned.
+fn become_other(job: &mut ImageJob, format: Format) -> Option<Reason> {
+    let other = job.others.iter().find(|(other, _)| *other == format);
+    let media = other.map(|(_, media)| media.clone())?;
+    let why = match format {
+        Format::Jpeg => format!("{media}, which looks better in these octets"),
+        _ => format!("{media}, which keeps a graphic sharp"),
+    };
+    let planned = std::mem::replace(&mut job.media, media);
+    job.format = format;
+    Some(Reason::new("content", why, planned))
+}
+
 /// A medium that was coded.
 struct Made {
     piece: Piece,
@@ -165,6 +186,8 @@ struct Made {
     cut: bool,
     /// Why a clip has no sound that should have some.
     sound_lost: Option<String>,
+    /// The format of a picture.
+    format: Option<Format>,
     warnings: Vec<String>,
 }
 
@@ -376,7 +399,8 @@ fn code<'a>(
     let decoded = (engine.now)();
     let (source, made) = match opened {
         Ok(source) => {
-            let made = source.encode(&target, engine.cancel);
+            let others: Vec<Format> = job.others.iter().map(|(format, _)| *format).collect();
+            let made = source.encode_either(&target, &others, engine.cancel);
             (
                 Some(source).filter(|source| source.held_octets() <= HELD_PICTURE),
                 made.map(Medium::Picture),
@@ -446,7 +470,11 @@ fn give_back(
     let budget = job.max_bytes.saturating_add(*spare);
     if let Some(source) = source.filter(|_| constrained && *spare > job.max_bytes / 32) {
         let begun = (engine.now)();
-        let again = source.encode(&image_target(job, budget), engine.cancel);
+        let target = image::ImageTarget {
+            format: encoded.format,
+            ..image_target(job, budget)
+        };
+        let again = source.encode(&target, engine.cancel);
         clocked.encode += (engine.now)().saturating_sub(begun).as_secs_f64() * 1000.0;
         if let Ok(better) = again {
             let encodes = encoded.encodes.saturating_add(better.encodes);
@@ -473,6 +501,7 @@ fn give_back(
         },
         cut: false,
         sound_lost: None,
+        format: Some(encoded.format),
         warnings: encoded.warnings,
     };
     (index, Ok(made))
@@ -489,6 +518,7 @@ fn made_clip(made: clip::Clip) -> Made {
         },
         cut: made.cut_from_us.is_some(),
         sound_lost: made.sound_lost,
+        format: None,
         piece: Piece {
             octets: made.bytes,
             duration_ms: Some(duration_ms),

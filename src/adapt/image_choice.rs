@@ -14,6 +14,8 @@ pub(super) struct Choice {
     pub(super) media: String,
     /// Whether several frames survive.
     pub(super) animation: bool,
+    /// What does as well, with its type name, where the pixels speak for it.
+    pub(super) others: Vec<(Format, String)>,
 }
 
 /// The best format for a picture among those the device takes and the registry can write:
@@ -52,8 +54,36 @@ pub(super) fn choose(info: &MediaInfo, caps: &Capabilities, registry: &Registry)
                 format,
                 media,
                 animation: animated && format == Format::Gif,
+                others: if animated || info.alpha {
+                    Vec::new()
+                } else {
+                    others(format, info, caps, registry)
+                },
             })
         })
+}
+
+/// The other formats of still pictures that the device takes and the registry can write. What was
+/// a JPEG has lost already what another format would keep.
+fn others(
+    chosen: Format,
+    info: &MediaInfo,
+    caps: &Capabilities,
+    registry: &Registry,
+) -> Vec<(Format, String)> {
+    let usual = [Format::Jpeg, Format::Png, Format::Gif];
+    let black_and_white = caps
+        .bits_per_pixel
+        .as_ref()
+        .is_some_and(|bits| bits.value == 1);
+    if info.format == Format::Jpeg || !usual.contains(&chosen) || black_and_white {
+        return Vec::new();
+    }
+    let others = usual.into_iter().filter(|&format| format != chosen);
+    others
+        .filter(|&format| registry.encodes(format))
+        .filter_map(|format| Some((format, accepted(format, caps)?.to_owned())))
+        .collect()
 }
 
 /// The name by which a device takes a format.

@@ -365,6 +365,66 @@ fn picture(format: media::Format, width: u32, height: u32, seed: u32) -> Vec<u8>
     octets.into_inner()
 }
 
+/// A drawing in 640x480: flat fields and black lines.
+fn drawing() -> image::RgbImage {
+    image::RgbImage::from_fn(640, 480, |x, y| {
+        let field = image::Rgb([(x / 160 * 60) as u8, 200, (y / 120 * 70) as u8]);
+        let line = x % 9 == 0 && y / 6 % 3 == 0 || x * 2 == y * 3;
+        if line { image::Rgb([0; 3]) } else { field }
+    })
+}
+
+#[test]
+fn pictures_become_what_their_pixels_ask_for() {
+    let mut bmp = std::io::Cursor::new(Vec::new());
+    let drawn = drawing();
+    drawn
+        .write_to(&mut bmp, image::ImageFormat::Bmp)
+        .expect("a picture encodes");
+    let photograph = picture(media::Format::Png, 640, 480, 7);
+    let cases = [
+        ("image/bmp", bmp.into_inner(), "image/png", "graphic sharp"),
+        ("image/png", photograph, "image/jpeg", "looks better"),
+    ];
+    for (media, octets, becomes, why) in cases {
+        let part = Part::new(ContentType::new(media), octets);
+        let content_type = ContentType::new("application/vnd.wap.multipart.mixed");
+        let message = Message {
+            headers: Headers::new(),
+            body: Body {
+                content_type,
+                parts: vec![part],
+            },
+        };
+        let input = Input {
+            name: media.to_owned(),
+            size: weight(&message),
+            message,
+        };
+        let mut caps = Resolution::safe().expect("it resolves").capabilities;
+        caps.max_message_size = Some(Sourced::new(60_000, Source::Override));
+        caps.max_image = Some(Sourced::new(Dimensions::new(640, 480), Source::Override));
+        let accept = ["image/jpeg", "image/png"].map(str::to_owned).to_vec();
+        caps.accept = Some(Sourced::new(accept, Source::Override));
+        let adapted = carry_out(&input, &caps);
+        judge(&input, &caps, &adapted).expect("the law holds");
+        let report = &adapted.report.parts[0];
+        assert_eq!(report.type_out.as_deref(), Some(becomes), "{report:?}");
+        let told = report
+            .reasons
+            .iter()
+            .any(|reason| reason.limit.contains(why));
+        assert!(told, "{report:?}");
+        let made = &adapted.message.expect("it fits").body.parts[0];
+        let shown = image::load_from_memory(&made.data)
+            .expect("it decodes")
+            .to_rgb8();
+        if becomes == "image/png" {
+            assert!(shown == drawn, "nothing of the drawing is lost");
+        }
+    }
+}
+
 /// An AMR file of silence: frames of mode 0 (3GPP TS 26.101).
 fn speech(frames: usize) -> Vec<u8> {
     let mut octets = b"#!AMR\n".to_vec();

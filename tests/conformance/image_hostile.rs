@@ -121,6 +121,17 @@ fn apart(width: u16, height: u16) -> Vec<u8> {
     data
 }
 
+/// A progressive picture of so many scans, each of nothing.
+fn many_scans(width: u16, height: u16, scans: usize) -> Vec<u8> {
+    let mut data = jpeg_header(0xC2, width, height);
+    data.truncate(data.len() - 16);
+    for _ in 0..scans {
+        data.extend([0xFF, 0xDA, 0, 8, 1, 1, 0, 1, 63, 0x10, 0]);
+    }
+    data.extend([0xFF, 0xD9]);
+    data
+}
+
 fn webp_canvas() -> Vec<u8> {
     let mut data = b"RIFF\x16\0\0\0WEBPVP8X\x0A\0\0\0\x02\0\0\0".to_vec();
     data.extend([0xFF; 6]);
@@ -151,6 +162,7 @@ fn bombs() -> Vec<(&'static str, Format, Vec<u8>)> {
             jpeg_header(0xC2, 7_900, 7_900),
         ),
         ("wide.jpg", Format::Jpeg, jpeg_header(0xC2, 20_000, 20_000)),
+        ("scans.jpg", Format::Jpeg, many_scans(7_900, 7_900, 20_000)),
         ("apart.jpg", Format::Jpeg, apart(7_900, 7_900)),
         ("canvas.webp", Format::Webp, webp_canvas()),
         (

@@ -36,19 +36,7 @@ fn decode(
 }
 
 fn djpeg(data: &[u8], scale: &str) -> Vec<u8> {
-    let mut child = Command::new("djpeg")
-        .args(["-rgb", "-scale", scale])
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::null())
-        .spawn()
-        .expect("the tool starts");
-    let mut stdin = child.stdin.take().expect("stdin is piped");
-    let owned = data.to_vec();
-    let writer = std::thread::spawn(move || stdin.write_all(&owned));
-    let output = child.wait_with_output().expect("the tool ends");
-    let _ = writer.join();
-    output.stdout
+    through("djpeg", &["-rgb", "-scale", scale], data)
 }
 
 fn rgb(picture: &Picture) -> Vec<u8> {
@@ -93,7 +81,8 @@ fn every_scale_agrees_with_djpeg() {
         let Ok(info) = probe(&data, &Limits::default()) else {
             continue;
         };
-        if info.format != Format::Jpeg || info.codec != Some(Codec::Jpeg) || info.cmyk {
+        let ours = matches!(info.codec, Some(Codec::Jpeg | Codec::JpegProgressive));
+        if info.format != Format::Jpeg || !ours || info.cmyk {
             continue;
         }
         files += 1;
@@ -246,6 +235,116 @@ fn generated_files_decode_as_by_djpeg() {
                 mean < 16.0 && luma < 0.8,
                 "{sampling:?} {variant}: {mean:.2} {luma:.2}"
             );
+        }
+    }
+}
+
+/// Gives a file to a program and takes one from it.
+fn through(program: &str, args: &[&str], data: &[u8]) -> Vec<u8> {
+    let mut child = Command::new(program)
+        .args(args)
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::null())
+        .spawn()
+        .expect("the tool starts");
+    let mut stdin = child.stdin.take().expect("stdin is piped");
+    let owned = data.to_vec();
+    let writer = std::thread::spawn(move || stdin.write_all(&owned));
+    let output = child.wait_with_output().expect("the tool ends");
+    let _ = writer.join();
+    output.stdout
+}
+
+/// Scans for jpegtran, of one component and of three: bands that nobody uses, with up to three
+/// bits that come later.
+const SCRIPTS: [&str; 2] = [
+    "0: 0-0, 0, 2; 0: 1-2, 0, 3; 0: 3-63, 0, 3; 0: 0-0, 2, 1; 0: 1-63, 3, 2; 0: 1-63, 2, 1;
+     0: 0-0, 1, 0; 0: 1-9, 1, 0; 0: 10-63, 1, 0;",
+    "0,1,2: 0-0, 0, 2; 0: 1-2, 0, 3; 0: 3-63, 0, 3; 1: 1-63, 0, 2; 2: 1-20, 0, 2; 2: 21-63, 0, 0;
+     0: 0-0, 2, 1; 1,2: 0-0, 2, 1; 0: 1-63, 3, 2; 0: 1-63, 2, 1; 1: 1-63, 2, 1; 2: 1-20, 2, 1;
+     0: 1-63, 1, 0; 1: 1-63, 1, 0; 2: 1-20, 1, 0; 0,1,2: 0-0, 1, 0;",
+];
+
+#[test]
+fn progressive_files_are_what_they_are_in_one_scan() {
+    if support::tool("jpegtran").is_none() {
+        return;
+    }
+    let script = std::env::temp_dir().join(format!("remold-scans-{}", std::process::id()));
+    let mut variants = 0;
+    for variant in 0..528 {
+        let (width, height) = (
+            u16::try_from(variant % 33 + 1).expect("small"),
+            u16::try_from(variant * 7 % 33 + 1).expect("small"),
+        );
+        let (data, sampling) = generated(width, height, variant);
+        let grey = variant % 11 == 10;
+        let mut args = vec!["-progressive"];
+        if variant % 3 == 1 {
+            args.extend(["-restart", "2B"]);
+        }
+        if variant % 4 == 3 {
+            std::fs::write(&script, SCRIPTS[usize::from(!grey)]).expect("written");
+            args.extend(["-scans", script.to_str().expect("a plain path")]);
+        }
+        let progressive = through("jpegtran", &args, &data);
+        let whole = through("jpegtran", &[], &data);
+        let name = format!("{width}x{height} {sampling:?} variant {variant}");
+        let [whole, progressive] = [whole, progressive].map(Bytes::from);
+        let info = probe(&progressive, &Limits::default()).expect("it is a picture");
+        assert_eq!(info.codec, Some(Codec::JpegProgressive), "{name}");
+        for eighths in [1, 2, 4, 8] {
+            let least = Dimensions::new(
+                (u32::from(width) * eighths).div_ceil(8),
+                (u32::from(height) * eighths).div_ceil(8),
+            );
+            let [(one, _), (many, warnings)] = [&whole, &progressive]
+                .map(|data| decode(data, Some(least), true).expect("decodes"));
+            assert!(warnings.is_empty(), "{name}: {warnings:?}");
+            assert!(one == many, "{name} at {eighths}/8");
+        }
+        if sampling == SamplingFactor::F_1_1 || grey {
+            let (ours, _) = decode(&progressive, None, true).expect("decodes");
+            let (theirs, _) = decode(&progressive, None, false).expect("decodes");
+            let (_, most) = apart(&rgb(&ours), &rgb(&theirs));
+            assert!(most <= 3, "{name}: {most}");
+        }
+        variants += 1;
+    }
+    let _ = std::fs::remove_file(script);
+    println!("{variants} variants");
+}
+
+#[test]
+fn what_imagemagick_interlaces_is_read_as_by_djpeg() {
+    if support::tool("djpeg").is_none() || support::tool("convert").is_none() {
+        return;
+    }
+    let sunset = include_bytes!("../data/sunset.jpg");
+    for sampling in ["4:2:0", "4:2:2", "4:4:4"] {
+        let args = [
+            "-",
+            "-resize",
+            "300x",
+            "-sampling-factor",
+            sampling,
+            "-interlace",
+            "JPEG",
+            "jpg:-",
+        ];
+        let data = Bytes::from(through("convert", &args, sunset));
+        let info = probe(&data, &Limits::default()).expect("it is a picture");
+        assert_eq!(info.codec, Some(Codec::JpegProgressive));
+        for eighths in [1_u32, 2, 4, 8] {
+            let least = Dimensions::new((300 * eighths).div_ceil(8), (225 * eighths).div_ceil(8));
+            let (picture, _) = decode(&data, Some(least), true).expect("decodes");
+            let ours = rgb(&picture);
+            let theirs = djpeg(&data, &format!("{eighths}/8"));
+            let pixels = &theirs[theirs.len() - ours.len()..];
+            let (mean, _) = apart(&ours, pixels);
+            let most = if eighths == 8 { 0.3 } else { 2.0 };
+            assert!(mean <= most, "{sampling} at {eighths}/8: {mean:.2}");
         }
     }
 }

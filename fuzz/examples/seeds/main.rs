@@ -239,6 +239,11 @@ fn pictures() {
             "exif",
             with_exif(&coded(&rgb, ImageFormat::Jpeg)),
         ),
+        (
+            "image_jpeg",
+            "progressive",
+            include_bytes!("../../../src/media/image/jpeg/fixtures/halved-progressive.jpg").to_vec(),
+        ),
         ("image_png", "rgba", coded(&picture, ImageFormat::Png)),
         ("image_png", "rgb", coded(&rgb, ImageFormat::Png)),
         ("image_png", "grey", coded(&grey, ImageFormat::Png)),

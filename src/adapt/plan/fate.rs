@@ -62,6 +62,9 @@ pub struct ImageJob {
     pub animation: bool,
     /// Bits per pixel of a screen that shows black and white only.
     pub bits_per_pixel: Option<u8>,
+    /// Other formats, with the type names the device lists for them, one of which is taken where
+    /// the pixels turn out to ask for it.
+    pub others: Vec<(Format, String)>,
     /// What happens instead where the part's own octets fit the budget: the picture is fine as
     /// it is but for the size of the message.
     pub unless_fits: Option<Box<Fate>>,
@@ -262,6 +265,7 @@ fn image_job(info: &MediaInfo, context: &Context<'_>) -> Option<ImageJob> {
         format,
         media,
         animation,
+        others,
     } = image_choice::choose(info, context.caps, context.registry)?;
     let bits = context.caps.bits_per_pixel.as_ref().map(|b| b.value);
     Some(ImageJob {
@@ -272,6 +276,7 @@ fn image_job(info: &MediaInfo, context: &Context<'_>) -> Option<ImageJob> {
         quality: context.policy.quality.clamp(1, 100),
         animation,
         bits_per_pixel: bits.filter(|bits| *bits == 1),
+        others,
         unless_fits: None,
     })
 }

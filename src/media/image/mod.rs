@@ -11,6 +11,7 @@ mod estimate;
 mod gif;
 mod heif;
 mod jpeg;
+mod kind;
 mod palette;
 mod png;
 mod shared;
@@ -28,6 +29,7 @@ pub use convert::{Converted, acceptable, convert};
 pub use estimate::{Point, estimate};
 #[doc(hidden)]
 pub use jpeg::narrowly;
+pub use kind::Kind;
 pub use shared::Shared;
 pub use source::{CEILING_QUALITY, DEFAULT_QUALITY, Source};
 pub use target::{Encoded, ImageTarget};

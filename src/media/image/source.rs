@@ -293,6 +293,11 @@ impl Source {
         }
     }
 
+    /// Whether the picture was read as a JPEG's planes.
+    pub(super) const fn was_planes(&self) -> bool {
+        matches!(self.held, Held::Planes(..))
+    }
+
     /// Octets of memory that the pixels take.
     #[must_use]
     pub fn held_octets(&self) -> usize {

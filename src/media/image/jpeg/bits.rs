@@ -121,6 +121,11 @@ impl<'a> Bits<'a> {
         self.made_up.saturating_mul(8) > self.count
     }
 
+    /// Whether the data ended, and not just the scan, before what was read.
+    pub(super) const fn is_at_end(&self) -> bool {
+        self.at >= self.data.len() && self.is_past_end()
+    }
+
     /// About where in the data the next bit is.
     pub(super) fn offset(&self) -> usize {
         let ahead = (self.count / 8).saturating_sub(self.made_up);

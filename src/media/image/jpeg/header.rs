@@ -1,6 +1,7 @@
 //! The marker segments in front of a scan (ITU-T T.81 annex B, JFIF 1.02, EXIF 2.3).
 
 use crate::dimensions::Dimensions;
+use crate::limits::Limits;
 use crate::media::error::MediaError;
 use crate::media::info::Format;
 use crate::media::probe::exif;
@@ -16,6 +17,10 @@ pub(super) struct Header {
     pub(super) components: Vec<Component>,
     /// Whether the components come in several scans.
     pub(super) apart: bool,
+    /// Whether a block's coefficients come in several scans (ITU-T T.81 annex G).
+    pub(super) progressive: bool,
+    /// The most scans of a progressive picture that are read.
+    pub(super) scans: usize,
     /// What the first scan is decoded by.
     pub(super) tables: Tables,
     /// EXIF orientation, 1..=8.
@@ -71,7 +76,7 @@ pub(super) struct Component {
 impl Header {
     /// Reads the segments of `data` up to the data of the first scan.
     ///
-    /// A picture that is sound but not ours to decode, being progressive, of four components or
+    /// A picture that is sound but not ours to decode, being of four components, of 12 bits or
     /// the like, has no [`components`](Self::components).
     pub(super) fn read(data: &[u8]) -> Result<Self, MediaError> {
         let mut reading = Reading::default();
@@ -104,6 +109,11 @@ impl Header {
         self.apart && rows_differ(&self.components)
     }
 
+    /// Whether no row of the picture is known before the last scan is read.
+    pub(super) const fn is_in_parts(&self) -> bool {
+        self.apart || self.progressive
+    }
+
     /// Units side by side and one below the other.
     pub(super) fn units(&self) -> (usize, usize) {
         let most = |of: fn(&Component) -> usize| self.components.iter().map(of).max();
@@ -118,7 +128,7 @@ impl Header {
     }
 }
 
-/// The scans of a picture whose components come [`apart`](Header::apart).
+/// The scans of a picture that is [in parts](Header::is_in_parts).
 pub(super) struct Scans<'a> {
     data: &'a [u8],
     frame: &'a Header,
@@ -133,6 +143,45 @@ pub(super) struct Part {
     pub(super) header: Header,
     /// Which components of the frame they are.
     pub(super) components: Vec<usize>,
+    /// What it has of each block.
+    pub(super) band: Band,
+}
+
+/// The part of a block's coefficients that a scan has (B.2.3). A baseline scan has all of them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Band {
+    /// The first coefficient, in zigzag order.
+    pub(super) first: u8,
+    /// The last.
+    pub(super) last: u8,
+    /// The lowest bit that an earlier scan had; 0 where this is the first of these coefficients.
+    pub(super) high: u8,
+    /// The lowest bit that is known after this scan.
+    pub(super) low: u8,
+}
+
+impl Band {
+    /// What stands behind the components of a scan header.
+    fn of(body: Body<'_>, components: usize) -> Option<Self> {
+        let behind = body
+            .octets
+            .get(components.saturating_mul(2).saturating_add(1)..)?;
+        let &[first, last, bits, ..] = behind else {
+            return None;
+        };
+        Some(Self {
+            first,
+            last,
+            high: bits >> 4,
+            low: bits & 15,
+        })
+    }
+
+    /// The bits of a word that stand for its coefficients.
+    pub(super) const fn mask(self) -> u64 {
+        let (first, last) = (self.first as u32 & 63, self.last as u32 & 63);
+        u64::MAX << first & u64::MAX >> (63 - last)
+    }
 }
 
 impl<'a> Scans<'a> {
@@ -177,7 +226,9 @@ impl<'a> Scans<'a> {
         let frame = &self.frame.components;
         let mut components = Vec::new();
         let mut indices = Vec::new();
-        for [id, tables] in named(body)? {
+        let named = named(body)?;
+        let band = Band::of(body, named.len()).ok_or_else(|| body.broken("scan header"))?;
+        for [id, tables] in named {
             let index = frame.iter().position(|component| component.id == *id);
             let Some((index, component)) = index.and_then(|i| Some((i, frame.get(i)?))) else {
                 return Err(body.broken("a scan of a component that there is not"));
@@ -214,6 +265,8 @@ impl<'a> Scans<'a> {
             header: Header {
                 size,
                 apart: false,
+                progressive: self.frame.progressive,
+                scans: self.frame.scans,
                 components,
                 tables: self.tables.clone(),
                 orientation: 1,
@@ -222,6 +275,7 @@ impl<'a> Scans<'a> {
                 start: body.at,
             },
             components: indices,
+            band,
         })
     }
 }
@@ -252,7 +306,7 @@ fn following_segment(data: &[u8], at: usize) -> Result<Option<(u8, Body<'_>)>, M
 fn end_of_data(data: &[u8], mut at: usize) -> usize {
     loop {
         let rest = data.get(at..).unwrap_or_default();
-        let Some(found) = rest.iter().position(|&octet| octet == 0xFF) else {
+        let Some(found) = first_ones(rest) else {
             return data.len();
         };
         at = at.saturating_add(found);
@@ -262,6 +316,19 @@ fn end_of_data(data: &[u8], mut at: usize) -> usize {
             _ => return at,
         }
     }
+}
+
+/// Where the first octet FF is.
+fn first_ones(data: &[u8]) -> Option<usize> {
+    let is_ones = |octet: &u8| *octet == 0xFF;
+    let (chunks, _) = data.as_chunks::<32>();
+    // No early end within a chunk, so that the compiler makes lanes of it.
+    let any = |chunk: &[u8; 32]| chunk.iter().fold(false, |any, octet| any | is_ones(octet));
+    let from = chunks.iter().take_while(|chunk| !any(chunk)).count() * 32;
+    let rest = data.get(from..)?;
+    rest.iter()
+        .position(is_ones)
+        .map(|found| from.saturating_add(found))
 }
 
 /// The components that a scan header names, each with its Huffman tables.
@@ -466,8 +533,9 @@ impl Reading {
             .ok_or_else(|| body.broken("no frame header before the scan"))?;
         let whole = Self::join(&mut components, body)?;
         let baseline = matches!(marker, 0xC0 | 0xC1);
+        let progressive = marker == 0xC2;
         let foreign = self.foreign
-            || !baseline
+            || !(baseline || progressive)
             || size.height == 0
             || !is_regular(&components)
             || !self.is_ycc(&components);
@@ -487,7 +555,9 @@ impl Reading {
             .collect();
         Ok(Header {
             size,
-            apart: !whole,
+            apart: baseline && !whole,
+            progressive,
+            scans: Limits::default().jpeg_scans,
             components: if foreign { Vec::new() } else { components },
             tables: self.tables,
             orientation: self.orientation,
@@ -603,7 +673,8 @@ mod tests {
         odd[10] = 0x33;
         let adobe = segment(0xEE, b"Adobe\0\x64\0\0\0\0\0");
         for segments in [
-            vec![segment(0xC2, &FRAME), segment(0xDA, &SCAN)],
+            vec![segment(0xC9, &FRAME), segment(0xDA, &SCAN)],
+            vec![segment(0xC2, &rgb), segment(0xDA, &named)],
             vec![segment(0xC0, &rgb), segment(0xDA, &named)],
             vec![segment(0xC0, &deep), segment(0xDA, &SCAN)],
             vec![segment(0xC0, &odd), segment(0xDA, &SCAN)],
@@ -668,7 +739,7 @@ mod tests {
         let error = Header::read(&apart).unwrap_err();
         assert!(matches!(error, MediaError::Unsupported { .. }), "{error:?}");
         // A progressive picture has them always, and the library reads those well.
-        let progressive = file(&[segment(0xC2, &FRAME), segment(0xDA, &ALONE)]);
+        let progressive = file(&[segment(0xC2, &deep), segment(0xDA, &ALONE)]);
         assert!(Header::read(&progressive).unwrap().components.is_empty());
     }
 

@@ -204,20 +204,26 @@ impl DcTable {
     }
 }
 
-/// Reads and passes over AC coefficients.
-pub(super) struct AcTable {
+/// Reads AC coefficients.
+pub(super) struct Steps {
     /// For the next [`NEAR`] bits: coefficient << 16 | advance << 8 | bits taken, or 0 where they
-    /// do not hold it. The advance is the zeros before and itself, and [`END`] more at the end of
-    /// the block.
+    /// do not hold it. The advance is the zeros before and itself, and [`END`] or more at the end
+    /// of the block.
     near: Box<[i32; 1 << NEAR]>,
-    /// For the next [`FAR`] bits: end << 15 | advance << 5 | bits taken, of as many codes as begin
-    /// and end in them; 0 where they hold none. The value of the last may reach beyond them.
-    far: Box<[u16; 1 << FAR]>,
     codes: Codes,
 }
 
-/// An advance that is beyond the end of any block.
-const END: u32 = 64;
+/// Reads and passes over AC coefficients.
+pub(super) struct AcTable {
+    steps: Steps,
+    /// For the next [`FAR`] bits: end << 15 | advance << 5 | bits taken, of as many codes as begin
+    /// and end in them; 0 where they hold none. The value of the last may reach beyond them.
+    far: Box<[u16; 1 << FAR]>,
+}
+
+/// An advance that is beyond the end of any block. What an end has more than this is, in a
+/// progressive scan, how many bits follow that tell of blocks that end with it.
+pub(super) const END: usize = 64;
 
 /// A coefficient and how far it is from the one before.
 pub(super) struct Step {
@@ -225,9 +231,16 @@ pub(super) struct Step {
     pub(super) value: i32,
 }
 
-impl AcTable {
+impl Steps {
     /// Makes the table declared at octet `at`.
     pub(super) fn new(declared: &Declared, at: usize) -> Result<Self, MediaError> {
+        Ok(Self::with_window(declared, at)?.0)
+    }
+
+    fn with_window(
+        declared: &Declared,
+        at: usize,
+    ) -> Result<(Self, Box<[u16; 1 << FAR]>), MediaError> {
         let (codes, window) = Codes::new(declared, at)?;
         let mut near = vec![0; 1 << NEAR];
         for (slot, (next, word)) in near.iter_mut().zip(windows(&window)) {
@@ -235,28 +248,17 @@ impl AcTable {
             if length == 0 || length + size > NEAR {
                 continue;
             }
-            let advance = match (run, size) {
-                (15, 0) => 16,
-                (_, 0) => END,
-                _ => run + 1,
-            };
             let value = if size == 0 {
                 0
             } else {
                 extended(next << length, size)
             };
-            let taken = i32::try_from(advance << 8 | (length + size)).unwrap_or(0);
-            *slot = value << 16 | taken;
+            let advance = i32::try_from(advance(run, size)).unwrap_or(0);
+            let taken = i32::try_from(length + size).unwrap_or(0);
+            *slot = value << 16 | advance << 8 | taken;
         }
-        let mut far = vec![0_u16; 1 << FAR];
-        for (slot, first) in far.iter_mut().zip(0_usize..) {
-            *slot = passed_over(first, &window);
-        }
-        Ok(Self {
-            near: boxed(near, at)?,
-            far: boxed(far, at)?,
-            codes,
-        })
+        let near = boxed(near, at)?;
+        Ok((Self { near, codes }, window))
     }
 
     /// The next coefficient. Takes at most 11 bits of what is at hand, or loads.
@@ -272,20 +274,47 @@ impl AcTable {
         }
         let word = self.codes.value(bits);
         let (run, size) = (word >> 4, word & 15);
-        if size == 0 {
-            bits.refill();
-            return Step {
-                advance: (if run == 15 { 16 } else { END }) as usize,
-                value: 0,
-            };
+        let mut value = 0;
+        if size != 0 {
+            value = extended(bits.peek(), size);
+            bits.skip(size);
         }
-        let value = extended(bits.peek(), size);
-        bits.skip(size);
         bits.refill();
         Step {
-            advance: run as usize + 1,
+            advance: advance(run, size),
             value,
         }
+    }
+}
+
+/// How far a code of `run` zeros and a coefficient of `size` bits goes.
+#[inline(always)]
+const fn advance(run: u32, size: u32) -> usize {
+    match (run, size) {
+        (15, 0) => 16,
+        (_, 0) => END + run as usize,
+        _ => run as usize + 1,
+    }
+}
+
+impl AcTable {
+    /// Makes the table declared at octet `at`.
+    pub(super) fn new(declared: &Declared, at: usize) -> Result<Self, MediaError> {
+        let (steps, window) = Steps::with_window(declared, at)?;
+        let mut far = vec![0_u16; 1 << FAR];
+        for (slot, first) in far.iter_mut().zip(0_usize..) {
+            *slot = passed_over(first, &window);
+        }
+        Ok(Self {
+            steps,
+            far: boxed(far, at)?,
+        })
+    }
+
+    /// The next coefficient. Takes at most 11 bits of what is at hand, or loads.
+    #[inline(always)]
+    pub(super) fn step(&self, bits: &mut Bits<'_>) -> Step {
+        self.steps.step(bits)
     }
 
     /// Passes over what is left of a block from coefficient `k` on.

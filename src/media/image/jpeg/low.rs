@@ -7,6 +7,7 @@
 use super::header::{Header, Scans};
 use super::idct::{Dequantiser, Points};
 use super::lanes;
+use super::progressive;
 use super::read::{self, Plan, UnitRows};
 use super::scan::{Block, Eight, Four, One, Scan, Two};
 use crate::dimensions::Dimensions;
@@ -26,14 +27,37 @@ pub(super) struct Low {
 /// Of one component.
 pub(super) struct Component {
     /// How many are kept of a block, a side.
-    points: Points,
+    pub(super) points: Points,
+    /// Blocks side by side.
+    pub(super) across: usize,
     /// Blocks of a unit one below the other.
-    down: usize,
-    quantiser: [u16; 64],
-    /// Levels side by side.
-    stride: usize,
-    /// The levels as they are in the file, each block's in rows and columns.
-    levels: Vec<i16>,
+    pub(super) down: usize,
+    pub(super) quantiser: [u16; 64],
+    pub(super) order: Order,
+    /// The levels as they are in the file.
+    pub(super) levels: Vec<i16>,
+}
+
+/// In which order levels are kept; those of a row of a block are always side by side.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Order {
+    /// All first rows of a row of blocks, then all second ones.
+    Lines,
+    /// One block after the other.
+    Blocks,
+}
+
+impl Component {
+    /// How far it is from a block to the one beside it, from a row of a block to the next, and
+    /// from a row of blocks to the next.
+    const fn strides(&self) -> (usize, usize, usize) {
+        let kept = self.points.count();
+        let row = self.across * kept * kept;
+        match self.order {
+            Order::Lines => (kept, self.across * kept, row),
+            Order::Blocks => (kept * kept, kept, row),
+        }
+    }
 }
 
 /// The points that planes of a size need of each component.
@@ -45,6 +69,15 @@ pub(super) fn points(header: &Header, size: Dimensions, chroma: Chroma) -> Vec<P
 }
 
 impl Low {
+    /// Of what was read of a progressive picture.
+    pub(super) fn of(header: &Header, components: Vec<Component>, warning: Option<String>) -> Self {
+        Self {
+            header: header.clone(),
+            components,
+            warnings: warning.into_iter().collect(),
+        }
+    }
+
     /// Octets that so many points of a picture take.
     pub(super) fn octets_of(header: &Header, points: &[Points]) -> usize {
         let units = header.units();
@@ -69,6 +102,9 @@ impl Low {
         points: &[Points],
         cancel: &Cancel,
     ) -> Result<Option<Self>, MediaError> {
+        if header.progressive {
+            return progressive::read(data, header, points, cancel).map(Some);
+        }
         let units = header.units();
         let mut low = Self {
             header: header.clone(),
@@ -76,14 +112,15 @@ impl Low {
             warnings: Vec::new(),
         };
         for (component, &points) in header.components.iter().zip(points) {
-            let stride = units.0 * component.across * points.count();
-            let rows = units.1 * component.down * points.count();
+            let across = units.0 * component.across;
+            let blocks = across.saturating_mul(units.1 * component.down);
             low.components.push(Component {
                 points,
+                across,
                 down: component.down,
                 quantiser: [1; 64],
-                stride,
-                levels: vec![0; stride.saturating_mul(rows)],
+                order: Order::Lines,
+                levels: vec![0; blocks.saturating_mul(points.count() * points.count())],
             });
         }
         if !header.apart {
@@ -162,7 +199,8 @@ impl Low {
                     continue;
                 };
                 let first = row * named.down * component.points.count();
-                let to = component.levels.chunks_exact_mut(component.stride.max(1));
+                let line = component.across * component.points.count();
+                let to = component.levels.chunks_exact_mut(line.max(1));
                 let from = channel.values().chunks_exact(channel.stride().max(1));
                 for (to, from) in to.skip(first).zip(from) {
                     if let Some(to) = to.get_mut(..from.len()) {
@@ -192,10 +230,16 @@ struct Done {
     blocks: (usize, usize),
 }
 
-/// Octets of what is kept to deliver a picture of up to `size` with all of its colour.
+/// Octets of what is held to deliver a picture of up to `size` with all of its colour.
 pub(super) fn octets_for(header: &Header, size: Dimensions) -> u64 {
     let points = points(header, size, Chroma::Full);
-    u64::try_from(Low::octets_of(header, &points)).unwrap_or(u64::MAX)
+    let more = if header.progressive {
+        progressive::octets_of(header, &points)
+    } else {
+        0
+    };
+    let all = Low::octets_of(header, &points).saturating_add(more);
+    u64::try_from(all).unwrap_or(u64::MAX)
 }
 
 impl Reduced for Low {
@@ -246,7 +290,7 @@ impl<'a> Rows<'a> {
             .iter()
             .zip(points)
             .map(|(component, &points)| {
-                let stride = component.stride / component.points.count() * points.count();
+                let stride = component.across * points.count();
                 Channel {
                     points,
                     dequantiser: Dequantiser::new(&component.quantiser, points),
@@ -268,16 +312,14 @@ impl UnitRows for Rows<'_> {
             return false;
         }
         for (component, channel) in self.low.components.iter().zip(&mut self.channels) {
-            let octets = component.stride * component.down * component.points.count();
-            let levels = component.levels.get(self.next * octets..);
-            let levels = levels.unwrap_or_default();
+            let first = self.next * component.down;
             lanes::widest(
                 #[inline(always)]
                 || match channel.points {
-                    Points::One => channel.render::<1, One>(component, levels),
-                    Points::Two => channel.render::<2, Two>(component, levels),
-                    Points::Four => channel.render::<4, Four>(component, levels),
-                    Points::Eight => channel.render::<8, Eight>(component, levels),
+                    Points::One => channel.render::<1, One>(component, first),
+                    Points::Two => channel.render::<2, Two>(component, first),
+                    Points::Four => channel.render::<4, Four>(component, first),
+                    Points::Eight => channel.render::<8, Eight>(component, first),
                 },
             );
         }
@@ -297,19 +339,21 @@ impl UnitRows for Rows<'_> {
 }
 
 impl Channel {
-    /// Makes the samples of the row of units whose levels come first.
+    /// Makes the samples of a row of units, whose first row of blocks is `first`.
     #[inline(always)]
-    fn render<const N: usize, B: Block<N>>(&mut self, component: &Component, levels: &[i16]) {
-        let kept = component.points.count();
-        let lines = levels.chunks_exact((component.stride * kept).max(1));
+    fn render<const N: usize, B: Block<N>>(&mut self, component: &Component, first: usize) {
+        let (across, down, row) = component.strides();
         let rows = self.samples.chunks_exact_mut((self.stride * N).max(1));
-        for (samples, levels) in rows.zip(lines) {
+        for (y, samples) in (first..).zip(rows) {
             for x in 0..self.stride / N {
+                let mut at = y.wrapping_mul(row).wrapping_add(x.wrapping_mul(across));
                 let mut block = [[0; N]; N];
-                for (row, line) in block.iter_mut().zip(levels.chunks_exact(component.stride)) {
-                    if let Some(from) = line.get(x * kept..).and_then(|from| from.first_chunk()) {
-                        *row = *from;
+                for to in &mut block {
+                    let from = component.levels.get(at..);
+                    if let Some(from) = from.and_then(|from| from.first_chunk()) {
+                        *to = *from;
                     }
+                    at = at.wrapping_add(down);
                 }
                 let made = B::transformed(&self.dequantiser, &block);
                 for (row, line) in made.iter().zip(samples.chunks_exact_mut(self.stride)) {

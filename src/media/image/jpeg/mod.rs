@@ -3,8 +3,10 @@
 //!
 //! Reading: [`header`] reads the segments, [`scan`] decodes a row of units at a time by the tables
 //! of [`huffman`] into as few points a block as will do ([`idct`]), and [`resize`] scales the rows
-//! as they come: neither the file's coefficients nor its pixels are ever held. What is not
-//! baseline, of one component or three, goes to the decoder of the `image` crate.
+//! as they come: neither the file's coefficients nor its pixels are ever held. Of a picture whose
+//! rows come in several scans those coefficients are held that the size asks for ([`low`],
+//! [`progressive`]). What is neither baseline nor progressive, of one component or three, goes to
+//! the decoder of the `image` crate.
 //!
 //! Writing: [`coefficients`] transforms the planes once; [`search`] looks for the finest quantiser
 //! that fits by [`counts`] of symbols, which tell the size of a file without writing it; [`emit`]
@@ -22,6 +24,7 @@ mod idct;
 mod lanes;
 mod lengths;
 mod low;
+mod progressive;
 mod quantise;
 mod read;
 mod resize;
@@ -56,7 +59,7 @@ use crate::media::guard::check_size;
 use crate::media::info::Format;
 use crate::media::picture::{Chroma, Frame, Layout, Planes};
 
-/// Baseline pictures by our own decoder, all others by that of the `image` crate.
+/// Baseline and progressive pictures by our own decoder, all others by that of the `image` crate.
 pub(super) struct JpegDecoder;
 
 impl ImageDecoder for JpegDecoder {
@@ -73,8 +76,9 @@ impl ImageDecoder for JpegDecoder {
         data: &Bytes,
         options: &DecodeOptions,
     ) -> Result<Box<dyn ImageStream>, MediaError> {
-        let header = Header::read(data)?;
+        let mut header = Header::read(data)?;
         check_size(header.size, &options.limits)?;
+        header.scans = options.limits.jpeg_scans;
         if header.components.is_empty() {
             return super::decode::ImageCrate.open(data, options);
         }
@@ -111,7 +115,7 @@ fn held(header: &Header, least: Option<Dimensions>) -> u64 {
     };
     let pixels = u64::from(size.width).saturating_mul(u64::from(size.height));
     let rows = u64::from(size.width).saturating_mul(3 * (32 + 4 * 16));
-    let low = if header.apart {
+    let low = if header.is_in_parts() {
         low::octets_for(header, size)
     } else {
         0
@@ -123,7 +127,7 @@ fn held(header: &Header, least: Option<Dimensions>) -> u64 {
         .saturating_add(1 << 18)
 }
 
-/// A baseline picture.
+/// A picture of ours to decode.
 struct Stream {
     data: Bytes,
     /// Taken with the picture.

@@ -1,4 +1,4 @@
-//! From a baseline file to small planes, without the picture in between.
+//! From a file to small planes, without the picture in between.
 
 use super::header::Header;
 use super::idct::Points;
@@ -33,7 +33,7 @@ pub(super) fn planes(
     cancel: &Cancel,
 ) -> Result<Option<Reading>, MediaError> {
     let points = low::points(header, size, chroma);
-    if header.apart {
+    if header.is_in_parts() {
         let Some(low) = Low::read(data, header, &points, cancel)? else {
             return Ok(None);
         };
