@@ -44,8 +44,9 @@ pub use sqlite::{BackupError, CommitWatch, Manifest, Recovery, SqliteStore, back
 #[cfg(feature = "s3")]
 pub use s3::{Bucket, S3};
 
-use std::fs::File;
+use std::fs::{File, TryLockError};
 use std::path::Path;
+use std::time::Duration;
 
 use bytes::Bytes;
 
@@ -266,7 +267,14 @@ pub trait Site: Store + records::Records + outbox::Outbox {}
 
 impl<T: Store + records::Records + outbox::Outbox> Site for T {}
 
+/// How often a lock that somebody holds is tried again, and how long after each time: a second in all.
+const LOCK_TRIES: u32 = 50;
+const LOCK_PAUSE: Duration = Duration::from_millis(20);
+
 /// Keeps other processes out of a folder for as long as the file is open.
+///
+/// One that is ending may hold it for a moment longer, and so may a child of this one that has not
+/// yet become another program.
 fn lock(folder: &Path) -> Result<File, StoreError> {
     let file = File::options()
         .create(true)
@@ -274,11 +282,18 @@ fn lock(folder: &Path) -> Result<File, StoreError> {
         .write(true)
         .open(folder.join("lock"))
         .map_err(|error| StoreError::io("lock of the store", &error))?;
-    match file.try_lock() {
-        Ok(()) => Ok(file),
-        Err(std::fs::TryLockError::WouldBlock) => Err(StoreError::Locked),
-        Err(std::fs::TryLockError::Error(error)) => {
-            Err(StoreError::io("lock of the store", &error))
+    let mut tries = 0;
+    loop {
+        match file.try_lock() {
+            Ok(()) => return Ok(file),
+            Err(TryLockError::WouldBlock) if tries < LOCK_TRIES => {
+                tries += 1;
+                std::thread::sleep(LOCK_PAUSE);
+            }
+            Err(TryLockError::WouldBlock) => return Err(StoreError::Locked),
+            Err(TryLockError::Error(error)) => {
+                return Err(StoreError::io("lock of the store", &error));
+            }
         }
     }
 }
