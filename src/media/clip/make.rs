@@ -226,10 +226,7 @@ fn first(movie: &Movie, kind: TrackKind, readable: impl Fn(Codec) -> bool) -> Fo
         if readable(codec) {
             return Found::At(place);
         }
-        foreign.get_or_insert_with(|| match &track.info.codec {
-            TrackCodec::Other(name) => name.clone(),
-            _ => codec.name().to_owned(),
-        });
+        foreign.get_or_insert_with(|| track.info.codec.name().to_owned());
     }
     foreign.map_or(Found::None, Found::Foreign)
 }

@@ -225,6 +225,16 @@ impl TrackCodec {
         }
     }
 
+    /// What a message calls it: our name for the codec where there is one, else the container's.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        match self {
+            Self::Other(name) => name,
+            Self::Speex(_) => Codec::Speex.name(),
+            known => known.codec().name(),
+        }
+    }
+
     /// The decoder's configuration as the container holds it, empty where there is none.
     #[must_use]
     pub fn config(&self) -> Bytes {
@@ -368,6 +378,8 @@ mod tests {
         let amr = TrackCodec::AmrNb(AmrConfig::any(1));
         assert_eq!((amr.kind(), amr.codec()), (TrackKind::Audio, Codec::AmrNb));
         assert_eq!(TrackCodec::Vp8.kind(), TrackKind::Video);
+        assert_eq!(amr.name(), "amr-nb");
+        assert_eq!(TrackCodec::Other("encv".to_owned()).name(), "encv");
         let law = TrackCodec::Pcm(PcmFormat {
             encoding: PcmEncoding::Ulaw,
             bits: 8,

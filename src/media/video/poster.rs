@@ -34,9 +34,9 @@ fn look(
     cancel: &Cancel,
 ) -> Result<Picture, MediaError> {
     let codec = track.info.codec.codec();
-    let decoder = registry
-        .video_decoder(codec)
-        .ok_or_else(|| MediaError::unsupported(format!("decoding {codec:?}")))?;
+    let decoder = registry.video_decoder(codec).ok_or_else(|| {
+        MediaError::unsupported(format!("moving pictures in {}", track.info.codec.name()))
+    })?;
     let plan = Plan::within(track, 4_000, Some(WITHIN_US));
     let all = Stretch {
         start: 0,

@@ -59,9 +59,9 @@ fn code(
     cancel: &Cancel,
 ) -> Result<CodedTrack, MediaError> {
     let codec = track.info.codec.codec();
-    let decoder = registry
-        .video_decoder(codec)
-        .ok_or_else(|| MediaError::unsupported(format!("decoding {codec:?}")))?;
+    let decoder = registry.video_decoder(codec).ok_or_else(|| {
+        MediaError::unsupported(format!("moving pictures in {}", track.info.codec.name()))
+    })?;
     let encoder = registry
         .video_encoder(settings.codec)
         .ok_or_else(|| MediaError::unsupported(format!("encoding {:?}", settings.codec)))?;

@@ -49,11 +49,14 @@ pub(super) fn built_in(soundfont: Option<&Path>) -> std::io::Result<Registry> {
     };
     let limits = Limits::default();
     let most = u64::try_from(limits.soundfont_bytes).unwrap_or(u64::MAX);
+    let named = |error: &dyn std::fmt::Display| {
+        std::io::Error::other(format!("{}: {error}", file.display()))
+    };
     let mut octets = Vec::new();
-    File::open(file)?
-        .take(most.saturating_add(1))
-        .read_to_end(&mut octets)?;
-    let font = Soundfont::read(&octets, &limits).map_err(std::io::Error::other)?;
+    File::open(file)
+        .and_then(|file| file.take(most.saturating_add(1)).read_to_end(&mut octets))
+        .map_err(|error| named(&error))?;
+    let font = Soundfont::read(&octets, &limits).map_err(|error| named(&error))?;
     registry.add_audio_decoder(BUILTIN, Arc::new(font));
     Ok(registry)
 }
@@ -302,7 +305,8 @@ mod tests {
     fn a_soundfont_is_read_at_the_start_or_the_start_fails() {
         let plain = built_in(None).unwrap();
         assert_eq!(plain.names(), Registry::builtin().names());
-        assert!(built_in(Some(Path::new("/no/such/file"))).is_err());
+        let error = built_in(Some(Path::new("/no/such/file"))).unwrap_err();
+        assert!(error.to_string().starts_with("/no/such/file: "), "{error}");
         let no_font = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data/chord.amr");
         let error = built_in(Some(&no_font)).unwrap_err();
         assert!(error.to_string().contains("this soundfont"), "{error}");
