@@ -4,7 +4,7 @@ use super::ability::{Ability, speech};
 use super::report::Reason;
 use crate::media::audio::AudioTarget;
 use crate::media::clip::{ClipTarget, pictures_excess, sound_excess};
-use crate::media::{Codec, Format, MediaInfo, MediaKind, Registry};
+use crate::media::{AudioTrack, Codec, Format, MediaInfo, MediaKind, Registry};
 use crate::profile::Capabilities;
 
 /// A file a clip or a sound can become, with the type name the device lists for it.
@@ -55,14 +55,11 @@ pub(super) fn clip(info: &MediaInfo, caps: &Capabilities, registry: &Registry) -
     let mut described = info.video.clone()?;
     described.size = described.size.or(info.size);
     let source = described.codec;
-    if !is_readable(info.format) {
+    if !is_readable(info.format) || info.unread_video.is_some() {
         return None;
     }
     let ability = Ability::of(caps);
     let slow = ability.is_cdma() && info.duration_ms.is_some_and(|ms| ms > CDMA_SLOW_MS);
-    if info.unread_video.is_some() {
-        return None;
-    }
     ability.pictures().into_iter().find_map(|mut video| {
         let coded = registry.video_decoder(source).is_some()
             && registry.video_encoder(video.codec).is_some();
@@ -87,10 +84,7 @@ pub(super) fn clip(info: &MediaInfo, caps: &Capabilities, registry: &Registry) -
 
 /// The sound of a clip in the codec that is wanted, or in AMR where that cannot be written.
 fn sound_target(info: &MediaInfo, wanted: AudioTarget, registry: &Registry) -> Option<AudioTarget> {
-    let track = info
-        .audio
-        .as_ref()
-        .filter(|_| info.unread_audio.is_none())?;
+    let track = readable_sound(info)?;
     let possible = |target: &AudioTarget| {
         let coded = registry.audio_decoder(track.codec).is_some()
             && registry.audio_encoder(target.codec).is_some();
@@ -125,10 +119,7 @@ pub(super) fn sound(
     registry: &Registry,
     limit: Option<u64>,
 ) -> Option<Choice> {
-    let track = info
-        .audio
-        .as_ref()
-        .filter(|_| info.unread_audio.is_none())?;
+    let track = readable_sound(info)?;
     if !is_readable(info.format) {
         return None;
     }
@@ -163,6 +154,12 @@ pub(super) fn sound(
         target,
         media: media.clone(),
     })
+}
+
+/// The track of sound, where its samples are taken out of the file.
+fn readable_sound(info: &MediaInfo) -> Option<&AudioTrack> {
+    let track = info.audio.as_ref();
+    track.filter(|_| info.unread_audio.is_none())
 }
 
 /// What a reason calls the codec of the moving pictures.

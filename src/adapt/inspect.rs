@@ -65,18 +65,14 @@ pub(super) struct Inspected<'a> {
 }
 
 impl Inspected<'_> {
-    /// The same where nobody decodes the pictures.
-    pub(super) fn without_pictures(&self) -> Self {
-        let mut part = self.clone();
-        part.info.unread_video = clip_choice::video_name(&self.info);
-        part
+    /// Notes that its pictures turned out not to decode.
+    pub(super) fn lose_pictures(&mut self) {
+        self.info.unread_video = clip_choice::video_name(&self.info);
     }
 
-    /// The same where nobody decodes the sound.
-    pub(super) fn without_sound(&self) -> Self {
-        let mut part = self.clone();
-        part.info.unread_audio = clip_choice::audio_name(&self.info);
-        part
+    /// Notes that its sound turned out not to decode.
+    pub(super) fn lose_sound(&mut self) {
+        self.info.unread_audio = clip_choice::audio_name(&self.info);
     }
 }
 

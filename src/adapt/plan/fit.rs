@@ -88,11 +88,6 @@ fn offer_to_shrink(
         }
         let setback = setbacks.get(&part.index);
         let blind = matches!(setback, Some(Setback::Sound(_)));
-        let part = &match setback {
-            Some(Setback::Sound(_)) => part.without_pictures(),
-            Some(Setback::Silent(_)) => part.without_sound(),
-            _ => part.clone(),
-        };
         let offered = match slot.role {
             Role::Image => super::fate::job(part, context).map(Fate::Image),
             Role::Audio | Role::Video => super::fate::clip_job(part, context)

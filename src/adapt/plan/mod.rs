@@ -100,7 +100,7 @@ pub(super) fn plan_without(
     context: Context<'_>,
     setbacks: &BTreeMap<usize, Setback>,
 ) -> Plan {
-    let inspected = inspect(message, context.registry, context.limits);
+    let mut inspected = inspect(message, context.registry, context.limits);
     let limit = context
         .caps
         .max_message_size
@@ -135,8 +135,14 @@ pub(super) fn plan_without(
         plan.warnings
             .push("the device takes no multimedia messages: send a link".to_owned());
     }
-    for (slot, part) in plan.parts.iter_mut().zip(&inspected) {
-        let (fate, reasons) = match setbacks.get(&part.index) {
+    for (slot, part) in plan.parts.iter_mut().zip(&mut inspected) {
+        let setback = setbacks.get(&part.index);
+        match setback {
+            Some(Setback::Silent(_)) => part.lose_sound(),
+            Some(Setback::Sound(_)) => part.lose_pictures(),
+            _ => {}
+        }
+        let (fate, reasons) = match setback {
             Some(Setback::Otherwise(formats, _)) => {
                 let registry = &context.registry.not_writing(formats);
                 fate::decide(
@@ -147,12 +153,10 @@ pub(super) fn plan_without(
                     },
                 )
             }
-            Some(Setback::Silent(_)) => fate::decide(&part.without_sound(), &context),
-            Some(Setback::Sound(_)) => fate::decide(&part.without_pictures(), &context),
             _ => fate::decide(part, &context),
         };
         (slot.fate, slot.reasons) = (fate, reasons);
-        if let Some(setback) = setbacks.get(&part.index) {
+        if let Some(setback) = setback {
             set_back(slot, setback);
         }
     }

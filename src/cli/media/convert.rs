@@ -94,7 +94,10 @@ pub(super) struct Outcome {
 
 impl Args {
     /// The codecs that the options ask for.
-    #[cfg(feature = "plugins")]
+    ///
+    /// # Errors
+    ///
+    /// As [`CodecArgs::registry`].
     pub(in crate::cli) fn registry(&self) -> Result<Registry, CliError> {
         let registry = self.codecs.registry();
         registry.map_err(|error| error.as_json(self.json))
@@ -102,16 +105,7 @@ impl Args {
 }
 
 pub(super) fn run(args: &Args) -> Result<Exit, CliError> {
-    let done = args.codecs.registry().and_then(|registry| {
-        let job = Job {
-            args,
-            registry: &registry,
-            limits: &Limits::default(),
-            keeps: true,
-        };
-        job.run()
-    });
-    done.map_err(|error| error.as_json(args.json))
+    through(args, &args.registry()?, true)
 }
 
 /// Converts by the codecs of `registry`, also what would do as it is.
@@ -121,11 +115,15 @@ pub(super) fn run(args: &Args) -> Result<Exit, CliError> {
 /// As [`run`].
 #[cfg(feature = "plugins")]
 pub(in crate::cli) fn anew(args: &Args, registry: &Registry) -> Result<Exit, CliError> {
+    through(args, registry, false)
+}
+
+fn through(args: &Args, registry: &Registry, keeps: bool) -> Result<Exit, CliError> {
     let job = Job {
         args,
         registry,
         limits: &Limits::default(),
-        keeps: false,
+        keeps,
     };
     job.run().map_err(|error| error.as_json(args.json))
 }

@@ -7,6 +7,7 @@ use crate::media::info::Format;
 use crate::media::probe::exif;
 
 use super::huffman::Declared;
+use super::idct::Points;
 
 /// What the segments up to the first scan say.
 #[derive(Debug, Clone)]
@@ -125,6 +126,22 @@ impl Header {
                 .div_ceil(8 * blocks)
         };
         (side(self.size.width, wide), side(self.size.height, high))
+    }
+
+    /// Octets that all blocks of the components take, of so many for one at the points of each.
+    pub(super) fn octets_for(
+        &self,
+        points: &[Points],
+        of_block: impl Fn(Points) -> usize,
+    ) -> usize {
+        let units = self.units();
+        let units = units.0.saturating_mul(units.1);
+        let of = |(component, &points): (&Component, &Points)| {
+            let blocks = component.across * component.down;
+            units.saturating_mul(blocks * of_block(points))
+        };
+        let each = self.components.iter().zip(points).map(of);
+        each.fold(0, usize::saturating_add)
     }
 }
 

@@ -80,14 +80,7 @@ impl Low {
 
     /// Octets that so many points of a picture take.
     pub(super) fn octets_of(header: &Header, points: &[Points]) -> usize {
-        let units = header.units();
-        let of = |(component, points): (&super::header::Component, &Points)| {
-            let blocks = component.across * component.down;
-            let levels = blocks * points.count() * points.count();
-            units.0.saturating_mul(units.1).saturating_mul(levels * 2)
-        };
-        let each = header.components.iter().zip(points).map(of);
-        each.fold(0, usize::saturating_add)
+        header.octets_for(points, |points| points.count() * points.count() * 2)
     }
 
     /// Reads the picture of `data` and keeps so many points of each component. `None` where the

@@ -24,17 +24,8 @@ use crate::media::info::Format;
 
 /// Octets that are held to read a picture beside what is kept of it.
 pub(super) fn octets_of(header: &Header, points: &[Points]) -> usize {
-    let units = header.units();
-    let of = |(component, &points): (&super::header::Component, &Points)| {
-        let blocks = component.across * component.down;
-        let marks = if points == Points::One { 0 } else { 8 };
-        units
-            .0
-            .saturating_mul(units.1)
-            .saturating_mul(blocks * marks)
-    };
-    let each = header.components.iter().zip(points).map(of);
-    each.fold(0, usize::saturating_add)
+    let marks = |points| if points == Points::One { 0 } else { 8 };
+    header.octets_for(points, marks)
 }
 
 /// Reads the picture of `data` and keeps so many points of each component.

@@ -134,13 +134,12 @@ impl<'a> Reading<'a> {
         {
             let first = row * plane.across;
             let blocks = first + units.start..first + units.end;
-            let mut state = (*bits, self.run);
+            let run = &mut self.run;
             let done = match kind {
-                Kind::Rest(table) => plane.rest(blocks, table, band, &mut state),
-                Kind::RestBit(table) => plane.rest_bit(blocks, table, band, &mut state),
+                Kind::Rest(table) => plane.rest(blocks, table, band, bits, run),
+                Kind::RestBit(table) => plane.rest_bit(blocks, table, band, bits, run),
                 _ => return self.means(row, units, bits),
             };
-            (*bits, self.run) = state;
             return done - first;
         }
         self.means(row, units, bits)
@@ -191,23 +190,7 @@ impl<'a> Reading<'a> {
 impl Plane {
     /// Reads AC coefficients of these blocks but for their lowest bits (G.1.2.2); gives the first
     /// block that could not be read.
-    #[inline(never)]
     fn rest(
-        &mut self,
-        blocks: Range<usize>,
-        table: &Steps,
-        band: Band,
-        state: &mut (Bits<'_>, usize),
-    ) -> usize {
-        // A copy, so that the compiler can keep it in registers.
-        let (mut bits, mut run) = *state;
-        let done = self.read_rest(blocks, table, band, &mut bits, &mut run);
-        *state = (bits, run);
-        done
-    }
-
-    #[inline(always)]
-    fn read_rest(
         &mut self,
         blocks: Range<usize>,
         table: &Steps,
@@ -269,22 +252,7 @@ impl Plane {
     }
 
     /// Reads one more bit of AC coefficients of these blocks (G.1.2.3).
-    #[inline(never)]
     fn rest_bit(
-        &mut self,
-        blocks: Range<usize>,
-        table: &Steps,
-        band: Band,
-        state: &mut (Bits<'_>, usize),
-    ) -> usize {
-        let (mut bits, mut run) = *state;
-        let done = self.read_rest_bit(blocks, table, band, &mut bits, &mut run);
-        *state = (bits, run);
-        done
-    }
-
-    #[inline(always)]
-    fn read_rest_bit(
         &mut self,
         blocks: Range<usize>,
         table: &Steps,
