@@ -1,7 +1,9 @@
 //! What every store promises, as checks that a new one must pass.
 //!
 //! A check is given a function that opens the store under test. Calling it again, after dropping
-//! the first, is a restart: what was acknowledged must be there.
+//! the first, is a restart: what was acknowledged must be there. It is given the body of the
+//! messages too: a store may keep small and large ones in different places, and each is to be
+//! tried with [`bodies`].
 
 #![allow(
     clippy::indexing_slicing,
@@ -11,6 +13,7 @@
     reason = "a panic in a check is its report"
 )]
 
+use bytes::Bytes;
 use sha2::{Digest, Sha256};
 
 use super::{
@@ -19,13 +22,16 @@ use super::{
     StoreError, Submission, Whose, Work,
 };
 
+/// Opens the store under test.
+pub type Open<'a> = dyn FnMut() -> Box<dyn Store> + 'a;
+
 /// One promise.
 #[derive(Clone, Copy)]
 pub struct Check {
     /// What is promised, as a name for a folder or a table.
     pub name: &'static str,
-    /// Panics where the store does not keep it.
-    pub run: fn(&mut dyn FnMut() -> Box<dyn Store>),
+    /// Panics where the store does not keep it for messages of this body.
+    pub run: fn(&mut Open<'_>, &Bytes),
 }
 
 /// Every promise.
@@ -54,8 +60,14 @@ pub const CHECKS: &[Check] = &[
     check("many-at-once", many_at_once),
 ];
 
-const fn check(name: &'static str, run: fn(&mut dyn FnMut() -> Box<dyn Store>)) -> Check {
+const fn check(name: &'static str, run: fn(&mut Open<'_>, &Bytes)) -> Check {
     Check { name, run }
+}
+
+/// A body that every store keeps in a row, and one that none does.
+#[must_use]
+pub fn bodies() -> [Bytes; 2] {
+    [Bytes::from_static(b"body"), Bytes::from(vec![7; 200_000])]
 }
 
 /// A submission to two recipients that differs from that of every other `number`.
@@ -86,6 +98,14 @@ pub fn submission(number: u32) -> Submission {
         recipients: vec![recipient(1, Role::To), recipient(2, Role::Bcc)],
         origin: None,
     }
+}
+
+/// The same, of a body.
+fn submitted(number: u32, body: &Bytes) -> Submission {
+    let mut sent = submission(number);
+    sent.content = Sha256::digest(body).into();
+    sent.size = u64::try_from(body.len()).unwrap();
+    sent
 }
 
 fn event(message_id: &str, at: Millis, what: &str) -> Event {
@@ -126,19 +146,19 @@ fn reports(leases: &[Lease]) -> Vec<ReportRow> {
     leases.iter().filter_map(report).collect()
 }
 
-fn accepted_survives_restart(open: &mut dyn FnMut() -> Box<dyn Store>) {
+fn accepted_survives_restart(open: &mut Open<'_>, body: &Bytes) {
     let store = open();
-    let sent = submission(1);
-    let accepted = store.accept(&sent, &"body".into(), 0).unwrap();
+    let sent = submitted(1, body);
+    let accepted = store.accept(&sent, body, 0).unwrap();
     assert_eq!(accepted, Accepted::New);
     drop(store);
     let store = open();
     let (message, recipients) = store.message(&sent.id).unwrap().unwrap();
     assert_eq!(message.sender, sent.sender);
     assert_eq!(message.subject, sent.subject);
-    assert_eq!((message.size, message.class), (4, 0x80));
+    assert_eq!((message.size, message.class), (sent.size, 0x80));
     assert!(message.has_body && message.delivery_report && !message.read_report);
-    assert_eq!(store.body(&message).unwrap().unwrap(), "body");
+    assert_eq!(store.body(&message).unwrap().as_ref(), Some(body));
     let found: Vec<_> = recipients.iter().map(|r| (&r.address, r.role)).collect();
     let want: Vec<_> = sent
         .recipients
@@ -153,11 +173,11 @@ fn accepted_survives_restart(open: &mut dyn FnMut() -> Box<dyn Store>) {
     assert_eq!((page.messages, page.waiting, page.reports), (1, 2, 0));
 }
 
-fn duplicates_are_known(open: &mut dyn FnMut() -> Box<dyn Store>) {
+fn duplicates_are_known(open: &mut Open<'_>, body: &Bytes) {
     let store = open();
-    let first = submission(1);
-    store.accept(&first, &"body".into(), 0).unwrap();
-    let mut again = submission(2);
+    let first = submitted(1, body);
+    store.accept(&first, body, 0).unwrap();
+    let mut again = submitted(2, body);
     again.transaction_id = first.transaction_id.clone();
     let other_content = store.accept(&again, &"else".into(), 0).unwrap();
     assert_eq!(
@@ -165,21 +185,21 @@ fn duplicates_are_known(open: &mut dyn FnMut() -> Box<dyn Store>) {
         Accepted::New,
         "another content is another message"
     );
-    let mut again = submission(3);
+    let mut again = submitted(3, body);
     again.transaction_id = first.transaction_id.clone();
     again.content_hash = first.content_hash;
-    let duplicate = store.accept(&again, &"body".into(), 1_000).unwrap();
+    let duplicate = store.accept(&again, body, 1_000).unwrap();
     assert_eq!(duplicate, Accepted::Duplicate(first.id.clone()));
     assert_eq!(store.message(&again.id), Ok(None));
     drop(store);
     let store = open();
-    let late = store.accept(&again, &"body".into(), 1_001).unwrap();
+    let late = store.accept(&again, body, 1_001).unwrap();
     assert_eq!(late, Accepted::New, "outside the window it counts anew");
 }
 
-fn a_lease_is_exclusive(open: &mut dyn FnMut() -> Box<dyn Store>) {
+fn a_lease_is_exclusive(open: &mut Open<'_>, body: &Bytes) {
     let store = open();
-    store.accept(&submission(1), &"body".into(), 0).unwrap();
+    store.accept(&submitted(1, body), body, 0).unwrap();
     assert!(store.lease_due(999, 10, 50).unwrap().is_empty());
     let first = store.lease_due(1_000, 1, 50).unwrap();
     let second = store.lease_due(1_000, 10, 50).unwrap();
@@ -190,9 +210,9 @@ fn a_lease_is_exclusive(open: &mut dyn FnMut() -> Box<dyn Store>) {
     assert_eq!(store.lease_due(1_050, 10, 50).unwrap().len(), 2);
 }
 
-fn a_stale_fence_changes_nothing(open: &mut dyn FnMut() -> Box<dyn Store>) {
+fn a_stale_fence_changes_nothing(open: &mut Open<'_>, body: &Bytes) {
     let store = open();
-    store.accept(&submission(1), &"body".into(), 0).unwrap();
+    store.accept(&submitted(1, body), body, 0).unwrap();
     let (_, asleep) = recipients(&store.lease_due(1_000, 1, 50).unwrap()).remove(0);
     let awake = recipients(&store.lease_due(1_050, 2, 50).unwrap());
     let (_, awake) = awake.into_iter().find(|(_, r)| r.id == asleep.id).unwrap();
@@ -208,10 +228,10 @@ fn a_stale_fence_changes_nothing(open: &mut dyn FnMut() -> Box<dyn Store>) {
     assert_eq!((now.state, now.attempts), (DeliveryState::Notified, 1));
 }
 
-fn reports_come_with_their_cause(open: &mut dyn FnMut() -> Box<dyn Store>) {
+fn reports_come_with_their_cause(open: &mut Open<'_>, body: &Bytes) {
     let store = open();
-    let sent = submission(1);
-    store.accept(&sent, &"body".into(), 0).unwrap();
+    let sent = submitted(1, body);
+    store.accept(&sent, body, 0).unwrap();
     let (_, recipient) = recipients(&store.lease_due(1_000, 1, 50).unwrap()).remove(0);
     let report = NewReport {
         message_id: sent.id.clone(),
@@ -255,10 +275,10 @@ fn reports_come_with_their_cause(open: &mut dyn FnMut() -> Box<dyn Store>) {
     assert_eq!(store.page().unwrap().reports, 1);
 }
 
-fn tokens_and_transactions_find(open: &mut dyn FnMut() -> Box<dyn Store>) {
+fn tokens_and_transactions_find(open: &mut Open<'_>, body: &Bytes) {
     let store = open();
-    let sent = submission(7);
-    store.accept(&sent, &"body".into(), 0).unwrap();
+    let sent = submitted(7, body);
+    store.accept(&sent, body, 0).unwrap();
     let hash = |token: &str| Sha256::digest(token.as_bytes()).into();
     let wanted = &sent.recipients[1];
     let (message, found) = store.by_token(&hash(&wanted.token)).unwrap().unwrap();
@@ -275,10 +295,10 @@ fn tokens_and_transactions_find(open: &mut dyn FnMut() -> Box<dyn Store>) {
     assert_eq!(store.by_transaction("guess"), Ok(None));
 }
 
-fn bodies_go_when_nobody_waits(open: &mut dyn FnMut() -> Box<dyn Store>) {
+fn bodies_go_when_nobody_waits(open: &mut Open<'_>, body: &Bytes) {
     let store = open();
-    let sent = submission(1);
-    store.accept(&sent, &"body".into(), 0).unwrap();
+    let sent = submitted(1, body);
+    store.accept(&sent, body, 0).unwrap();
     let leased = recipients(&store.lease_due(1_000, 2, 50).unwrap());
     store
         .settle(&to(&leased[0].1, DeliveryState::Retrieved, None))
@@ -299,7 +319,7 @@ fn bodies_go_when_nobody_waits(open: &mut dyn FnMut() -> Box<dyn Store>) {
     store.record(&event(&sent.id, 3_000, "late")).unwrap();
 }
 
-fn devices_are_remembered(open: &mut dyn FnMut() -> Box<dyn Store>) {
+fn devices_are_remembered(open: &mut Open<'_>, _: &Bytes) {
     let store = open();
     assert_eq!(store.device("+1"), Ok(None));
     store.remember_device("+1", "first", 1).unwrap();
@@ -308,9 +328,9 @@ fn devices_are_remembered(open: &mut dyn FnMut() -> Box<dyn Store>) {
     assert_eq!(open().device("+1"), Ok(Some("second".to_owned())));
 }
 
-fn peers_have_work_of_their_own(open: &mut dyn FnMut() -> Box<dyn Store>) {
+fn peers_have_work_of_their_own(open: &mut Open<'_>, body: &Bytes) {
     let store = open();
-    let mut sent = submission(1);
+    let mut sent = submitted(1, body);
     let origin = Origin {
         peer: "west".to_owned(),
         message_id: "\"m1@west\"".to_owned(),
@@ -318,7 +338,7 @@ fn peers_have_work_of_their_own(open: &mut dyn FnMut() -> Box<dyn Store>) {
     };
     sent.origin = Some(origin.clone());
     sent.recipients[1].peer = Some("east".to_owned());
-    store.accept(&sent, &"body".into(), 0).unwrap();
+    store.accept(&sent, body, 0).unwrap();
     let report = NewReport {
         message_id: sent.id.clone(),
         address: sent.sender.clone(),
@@ -362,11 +382,11 @@ fn peers_have_work_of_their_own(open: &mut dyn FnMut() -> Box<dyn Store>) {
     assert_eq!(store.purge(9_000, 0), Ok(0), "one of ours still waits");
 }
 
-fn a_recipient_is_given_to_another_peer(open: &mut dyn FnMut() -> Box<dyn Store>) {
+fn a_recipient_is_given_to_another_peer(open: &mut Open<'_>, body: &Bytes) {
     let store = open();
-    let mut sent = submission(1);
+    let mut sent = submitted(1, body);
     sent.recipients[1].peer = Some("asked".to_owned());
-    store.accept(&sent, &"body".into(), 0).unwrap();
+    store.accept(&sent, body, 0).unwrap();
     let asked = store.lease_of(Whose::Peer("asked"), 1_000, 9, 5_000);
     let (_, recipient) = recipients(&asked.unwrap())[0].clone();
     let happened = event(&sent.id, 2_000, "routed");
@@ -389,7 +409,7 @@ fn a_recipient_is_given_to_another_peer(open: &mut dyn FnMut() -> Box<dyn Store>
     assert_eq!(told, 2);
 }
 
-fn boxes_keep_and_refuse(open: &mut dyn FnMut() -> Box<dyn Store>) {
+fn boxes_keep_and_refuse(open: &mut Open<'_>, _: &Bytes) {
     let entry = |number: u8, owner: &str| BoxEntry {
         owner: owner.to_owned(),
         token: format!("{number:032x}"),
@@ -426,10 +446,10 @@ fn boxes_keep_and_refuse(open: &mut dyn FnMut() -> Box<dyn Store>) {
     assert_eq!(store.box_entries("+1").unwrap().len(), 1);
 }
 
-fn what_ends_together_ends(open: &mut dyn FnMut() -> Box<dyn Store>) {
+fn what_ends_together_ends(open: &mut Open<'_>, body: &Bytes) {
     let store = open();
-    let sent = submission(1);
-    store.accept(&sent, &"body".into(), 0).unwrap();
+    let sent = submitted(1, body);
+    store.accept(&sent, body, 0).unwrap();
     let leased = recipients(&store.lease_due(5_000, 9, 50).unwrap());
     let change = |at: usize| to(&leased[at].1, DeliveryState::Rejected, None);
     store.settle(&change(0)).unwrap();
@@ -443,15 +463,15 @@ fn what_ends_together_ends(open: &mut dyn FnMut() -> Box<dyn Store>) {
     assert_eq!(store.settle_all(Vec::new()), Ok(0));
 }
 
-fn many_at_once(open: &mut dyn FnMut() -> Box<dyn Store>) {
+fn many_at_once(open: &mut Open<'_>, body: &Bytes) {
     let store = open();
     let shared: &dyn Store = store.as_ref();
     std::thread::scope(|scope| {
         for thread in 0..8_u32 {
             scope.spawn(move || {
                 for n in 0..10_u32 {
-                    let sent = submission(thread.saturating_mul(100).saturating_add(n));
-                    let accepted = shared.accept(&sent, &"body".into(), 0);
+                    let sent = submitted(thread.saturating_mul(100).saturating_add(n), body);
+                    let accepted = shared.accept(&sent, body, 0);
                     assert_eq!(accepted, Ok(Accepted::New));
                 }
             });

@@ -14,7 +14,7 @@ use remold::mms::{Field, HeaderValue};
 use crate::mmsc::{
     ALICE, BOB, PATIENCE, Scratch, Server, acknowledge, exchange, post, read, small,
 };
-use crate::postgres::Postgres;
+use crate::postgres::{Postgres, shared};
 
 /// A phone that takes all that is sent here.
 const DEVICE: &str = "[device]\ndefault = \"ios-generic\"";
@@ -73,7 +73,7 @@ impl Cluster {
     fn node(&self, number: usize, fault: Option<&str>) -> Server {
         let folder = self.scratch.0.join(format!("node{number}"));
         std::fs::create_dir_all(&folder).unwrap();
-        Server::start_on(&folder, Some(&self.url), DEVICE, fault)
+        Server::start_on(&folder, &shared(&self.url), DEVICE, fault)
     }
 
     /// Kills a node and starts it again.
@@ -372,7 +372,7 @@ fn a_site_moves_from_files_to_a_database() {
     };
     let scratch = Scratch::new("moves");
     let database = postgres.database();
-    let server = Server::start_on(&scratch.0, None, DEVICE, None);
+    let server = Server::start_on(&scratch.0, "", DEVICE, None);
     let ids: Vec<String> = (0..20)
         .map(|number| {
             let sent = message(&format!("m{number}"));
@@ -382,8 +382,9 @@ fn a_site_moves_from_files_to_a_database() {
     let urls: Vec<String> = ids.iter().map(|_| server.push().2).collect();
     let config = scratch.0.join("new.toml");
     let text = format!(
-        "[store]\nfolder = \"{}\"\ndatabase = \"{database}\"\n",
-        scratch.0.join("store").display()
+        "[store]\nfolder = \"{}\"\n{}",
+        scratch.0.join("store").display(),
+        shared(&database)
     );
     std::fs::write(&config, text).unwrap();
     let migrate = || {
@@ -402,7 +403,7 @@ fn a_site_moves_from_files_to_a_database() {
     let told = String::from_utf8_lossy(&done.stdout);
     assert!(done.status.success(), "{done:?}");
     assert!(told.contains("20 bodies"), "{told}");
-    let server = Server::start_on(&scratch.0, Some(&database), DEVICE, None);
+    let server = Server::start_on(&scratch.0, &shared(&database), DEVICE, None);
     for url in urls {
         let conf = crate::mmsc::fetch(server.mm1, &url, "");
         assert_eq!(conf.headers.get(Field::RetrieveStatus), None);

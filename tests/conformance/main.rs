@@ -15,6 +15,7 @@ mod adapt;
 mod admin;
 mod audio;
 mod batch;
+mod bucket;
 mod cli;
 mod cli_pdu;
 mod clip;

@@ -32,29 +32,24 @@ impl Server {
     }
 
     /// Starts one that fails as `REMOLD_FAULT` says. With `REMOLD_STORE=postgres` in the environment
-    /// of the tests, its store is a database of its own.
+    /// of the tests, its store is a database of its own; with `REMOLD_BODIES=s3` beside it and the
+    /// feature `s3`, its large bodies are in a bucket.
     pub(crate) fn start_with(folder: &Path, more: &str, fault: Option<&str>) -> Self {
-        let database = crate::postgres::database_of(folder);
-        Self::start_on(folder, database.as_deref(), more, fault)
+        let shared = crate::postgres::database_of(folder).map(|url| crate::postgres::shared(&url));
+        Self::start_on(folder, &shared.unwrap_or_default(), more, fault)
     }
 
-    /// Starts one on a database that nodes share, where there is one.
-    pub(crate) fn start_on(
-        folder: &Path,
-        database: Option<&str>,
-        more: &str,
-        fault: Option<&str>,
-    ) -> Self {
+    /// Starts one whose store is what the lines of `store` say, beside its folder.
+    pub(crate) fn start_on(folder: &Path, store: &str, more: &str, fault: Option<&str>) -> Self {
         let config = folder.join("remold.toml");
         let notify = match more.contains("[notify") {
             true => "",
             false => "[notify.log]\nfull = true\n",
         };
         let text = format!(
-            "[store]\nfolder = \"{}\"\n{}[mm1]\nlisten = \"127.0.0.1:0\"\n{more}\n\
+            "[store]\nfolder = \"{}\"\n{store}[mm1]\nlisten = \"127.0.0.1:0\"\n{more}\n\
              [admin]\nlisten = \"127.0.0.1:0\"\n{notify}",
             folder.join("store").display(),
-            database.map_or_else(String::new, |url| format!("database = \"{url}\"\n"))
         );
         std::fs::write(&config, text).unwrap();
         let mut command = remold();

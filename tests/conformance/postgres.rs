@@ -36,3 +36,8 @@ pub(crate) fn database_of(folder: &Path) -> Option<String> {
         .or_insert_with(|| server.database());
     Some(url.clone())
 }
+
+/// The lines of a configuration for a store on this database.
+pub(crate) fn shared(url: &str) -> String {
+    format!("database = \"{url}\"\n{}", crate::bucket::settings())
+}

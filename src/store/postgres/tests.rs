@@ -42,24 +42,47 @@ impl Drop for Folder {
 }
 
 fn open(url: &str, folder: &Path) -> (PostgresStore, usize) {
+    open_with(url, folder, None)
+}
+
+fn open_with(url: &str, folder: &Path, objects: Option<Objects>) -> (PostgresStore, usize) {
     let settings = Settings {
         database: url.to_owned(),
         password: None,
         roots: None,
-        objects: None,
+        objects,
     };
     PostgresStore::open(folder, settings, None, Box::new(|_, _| {})).unwrap()
 }
 
-#[test]
-fn it_conforms() {
+/// Every promise, with bodies in what `objects` gives.
+fn conforms(objects: &dyn Fn() -> Option<Objects>) {
     let Some(server) = server() else { return };
     for check in conformance::CHECKS {
         let folder = Folder::new(check.name);
-        let url = server.database();
-        println!("{}", check.name);
-        (check.run)(&mut || Box::new(open(&url, &folder.0).0));
+        for body in &conformance::bodies() {
+            let url = server.database();
+            println!("{}, bodies of {}", check.name, body.len());
+            (check.run)(
+                &mut || Box::new(open_with(&url, &folder.0, objects()).0),
+                body,
+            );
+        }
     }
+}
+
+#[test]
+fn it_conforms() {
+    conforms(&|| None);
+}
+
+#[test]
+#[cfg(feature = "s3")]
+fn it_conforms_with_bodies_in_a_bucket() {
+    use crate::store::s3::{double::Double, tests::bucket};
+    let double = Double::start();
+    conforms(&|| Some(Arc::new(bucket(&double, "bodies"))));
+    assert!(double.asked("PUT") > 0 || server().is_none());
 }
 
 #[test]

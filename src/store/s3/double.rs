@@ -10,9 +10,12 @@ use std::sync::{Arc, Mutex};
 /// Requests of each method, and octets.
 type Asked = BTreeMap<String, u64>;
 
+/// What an object holds, and when it was written.
+type Objects = BTreeMap<String, (Vec<u8>, jiff::Timestamp)>;
+
 #[derive(Default)]
 struct State {
-    objects: Mutex<BTreeMap<String, Vec<u8>>>,
+    objects: Mutex<Objects>,
     asked: Mutex<Asked>,
     away: AtomicBool,
 }
@@ -105,7 +108,7 @@ impl State {
             }
             "PUT" => {
                 assert!(headers.contains_key("x-amz-checksum-sha256"), "{headers:?}");
-                objects.insert(name.to_owned(), body);
+                objects.insert(name.to_owned(), (body, jiff::Timestamp::now()));
                 ("200 OK", Vec::new())
             }
             "DELETE" => {
@@ -114,7 +117,7 @@ impl State {
             }
             "GET" if query.contains("list-type") => ("200 OK", listing(&objects, query)),
             "GET" | "HEAD" => match objects.get(name) {
-                Some(octets) => ("200 OK", octets.clone()),
+                Some((octets, _)) => ("200 OK", octets.clone()),
                 None => ("404 Not Found", Vec::new()),
             },
             _ => ("405 Method Not Allowed", Vec::new()),
@@ -122,29 +125,28 @@ impl State {
     }
 }
 
-fn listing(objects: &BTreeMap<String, Vec<u8>>, query: &str) -> Vec<u8> {
+fn listing(objects: &Objects, query: &str) -> Vec<u8> {
     let value = |name: &str| -> String {
         let pair = query.split('&').find_map(|pair| pair.strip_prefix(name));
         pair.unwrap_or_default().replace("%2F", "/")
     };
     let after = value("start-after=").max(value("continuation-token="));
     let prefix = value("prefix=");
-    let found: Vec<&String> = objects
-        .keys()
-        .filter(|name| name.starts_with(&prefix) && **name > after)
-        .collect();
+    let mut found = objects
+        .iter()
+        .filter(|(name, _)| name.starts_with(&prefix) && **name > after);
     let mut text = "<ListBucketResult>".to_owned();
-    for name in found.iter().take(PAGE) {
+    let mut last = None;
+    for (name, (octets, written)) in found.by_ref().take(PAGE) {
         text += &format!(
-            "<Contents><Key>{name}</Key><LastModified>2015-10-21T07:28:00.000Z</LastModified>\
-             <ETag>\"e\"</ETag><Size>1</Size></Contents>"
+            "<Contents><Key>{name}</Key><LastModified>{written:.3}</LastModified>\
+             <ETag>\"e\"</ETag><Size>{}</Size></Contents>",
+            octets.len()
         );
+        last = Some(name);
     }
-    if found.len() > PAGE {
-        text += &format!(
-            "<NextContinuationToken>{}</NextContinuationToken>",
-            found[PAGE - 1]
-        );
+    if let (Some(last), Some(_)) = (last, found.next()) {
+        text += &format!("<NextContinuationToken>{last}</NextContinuationToken>");
     }
     (text + "</ListBucketResult>").into_bytes()
 }
