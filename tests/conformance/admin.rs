@@ -14,7 +14,7 @@ use crate::mmsc::{ALICE, BOB, PATIENCE, Scratch, Server, accepted, greeting, pos
 use crate::support::{fixture, remold};
 
 /// An answer: status, head in small letters, body.
-struct Answer {
+pub(crate) struct Answer {
     status: u16,
     head: String,
     body: Vec<u8>,
@@ -40,7 +40,7 @@ impl Answer {
         serde_json::from_slice(&self.body).unwrap()
     }
 
-    fn text(&self) -> &str {
+    pub(crate) fn text(&self) -> &str {
         std::str::from_utf8(&self.body).unwrap()
     }
 
@@ -69,7 +69,7 @@ fn ask_with(server: SocketAddr, method: &str, target: &str, headers: &str, body:
     Answer::read(&mut stream)
 }
 
-fn ask(server: SocketAddr, method: &str, target: &str) -> Answer {
+pub(crate) fn ask(server: SocketAddr, method: &str, target: &str) -> Answer {
     ask_with(server, method, target, "", b"")
 }
 

@@ -210,6 +210,15 @@ fn load_is_sent_fetched_and_measured() {
     );
     assert!(number("/send/median") <= number("/send/most"));
     assert!(number("/fetched/whole_way/median") > 0.0);
+    // Each by the phone it was for, and as it was sent.
+    let answer = crate::admin::ask(server.admin, "GET", "/metrics");
+    let metrics = answer.text();
+    let counts = |line: &str| metrics.contains(&format!("\n{line}\n"));
+    assert!(
+        counts("remold_recipient_states_total{state=\"retrieved\"} 60"),
+        "{metrics}"
+    );
+    assert!(!metrics.contains("verdict=\"adapted\""), "{metrics}");
 }
 
 #[test]

@@ -324,7 +324,11 @@ impl Run {
         };
         let result = push::decode(octets, &Limits::default())
             .map_err(|error| failed(&error.to_string()))
-            .and_then(|decoded| self.fetch_one(phone, &decoded.value.1));
+            .and_then(|decoded| {
+                // A message is for nobody else's phone.
+                phone.number.clone_from(&push.to);
+                self.fetch_one(phone, &decoded.value.1)
+            });
         let mut notes = self.notes();
         match result {
             Ok(Some(took)) => {
@@ -429,11 +433,9 @@ fn say(body: &mut Body, text: String) {
     }
 }
 
-/// A text, and a picture of which only the head is one.
+/// A text and a picture.
 fn filler(octets: u32) -> Body {
-    let mut jpeg = b"\xFF\xD8\xFF\xE0\0\x10JFIF\0\x01\x01\0\0\x01\0\x01\0\0".to_vec();
-    jpeg.extend_from_slice(b"\xFF\xC0\0\x11\x08\0\x78\0\xA0\x03\x01\x22\0\x02\x11\x01\x03\x11\x01");
-    jpeg.resize(usize::try_from(octets).unwrap_or(0).max(jpeg.len()), 0);
+    let jpeg = padded(usize::try_from(octets).unwrap_or(0));
     let mut picture = Part::new(ContentType::new("image/jpeg"), jpeg);
     picture.content_location = Some("load.jpg".to_owned());
     let text = Part::new(ContentType::new("text/plain"), "A message under load");
@@ -441,6 +443,37 @@ fn filler(octets: u32) -> Body {
         content_type: ContentType::new("application/vnd.wap.multipart.mixed"),
         parts: vec![text, picture],
     }
+}
+
+/// A JPEG of so many octets, if its own are no more: a grey picture of 160x120 and comments
+/// (ITU-T T.81).
+fn padded(octets: usize) -> Vec<u8> {
+    const HEAD: &[u8] = b"\xFF\xD8\xFF\xE0\0\x10JFIF\0\x01\x01\0\0\x01\0\x01\0\0";
+    // One component, and one code of one bit in each table: every block is as the one before.
+    const FRAME: &[u8] = b"\xFF\xC0\0\x0B\x08\0\x78\0\xA0\x01\x01\x11\0\
+        \xFF\xC4\0\x14\0\x01\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\
+        \xFF\xC4\0\x14\x10\x01\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\
+        \xFF\xDA\0\x08\x01\x01\0\0\x3F\0";
+    /// Two bits for each of 20 x 15 blocks.
+    const SCAN: usize = 75;
+    let mut tail = b"\xFF\xDB\0\x43\0".to_vec();
+    tail.extend([1; 64]);
+    tail.extend_from_slice(FRAME);
+    tail.extend([0; SCAN]);
+    tail.extend_from_slice(b"\xFF\xD9");
+    let mut jpeg = HEAD.to_vec();
+    let mut left = octets.saturating_sub(jpeg.len().saturating_add(tail.len()));
+    while left >= 4 {
+        let length = u16::try_from(left.saturating_sub(2)).unwrap_or(u16::MAX);
+        jpeg.extend_from_slice(b"\xFF\xFE");
+        jpeg.extend(length.to_be_bytes());
+        jpeg.extend(vec![b' '; usize::from(length).saturating_sub(2)]);
+        left = left.saturating_sub(usize::from(length).saturating_add(2));
+    }
+    // Any number of these may stand before a marker.
+    jpeg.extend(vec![0xFF; left]);
+    jpeg.extend(tail);
+    jpeg
 }
 
 fn figures(
@@ -594,6 +627,16 @@ mod tests {
         assert!(body.is_multipart());
         assert_eq!(body.parts.len(), 2);
         assert_eq!(body.parts[1].data, "two");
+    }
+
+    #[test]
+    fn the_picture_is_one_and_has_the_octets_that_were_asked_for() {
+        for octets in [0, 300, 301, 302, 303, 304, 30_000, 200_001] {
+            let jpeg = padded(octets);
+            assert!(jpeg.len() == octets.max(padded(0).len()), "{octets}");
+            let decoded = image::load_from_memory(&jpeg).unwrap();
+            assert_eq!((decoded.width(), decoded.height()), (160, 120));
+        }
     }
 
     #[test]

@@ -36,6 +36,8 @@ const DONE: &str = "done";
 pub(super) struct Push {
     /// The message it is about, where that was told.
     pub(super) message_id: Option<String>,
+    /// Whose phone it is for, as far as that was told: a log masks it.
+    pub(super) to: String,
     pub(super) what: What,
 }
 
@@ -145,6 +147,7 @@ fn read_posted(first: &str, body: &[u8], mine: &Mine) -> Result<Push, &'static s
     };
     Ok(Push {
         message_id: Some(posted.message_id),
+        to: posted.number,
         what: What::Octets(octets.ok_or("400 No Push")?),
     })
 }
@@ -193,9 +196,7 @@ pub(super) fn log(path: &Path, mine: Mine) -> Result<Receiver<Push>, CliError> {
 fn read_line(line: &str, mine: &Mine) -> Option<Push> {
     let rest = line.strip_prefix("push ")?;
     let field = |name: &str| rest.split(' ').find_map(|word| word.strip_prefix(name));
-    if !mine(field("to=")?) {
-        return None;
-    }
+    let to = field("to=").filter(|to| mine(to))?;
     let octets = field("wsp=").and_then(|wsp| read_hex(wsp.as_bytes()).ok());
     let what = match (octets, field("url=")?) {
         (Some(octets), _) => What::Octets(octets),
@@ -204,6 +205,7 @@ fn read_line(line: &str, mine: &Mine) -> Option<Push> {
     };
     Some(Push {
         message_id: field("message=").map(str::to_owned),
+        to: to.to_owned(),
         what,
     })
 }
@@ -236,15 +238,17 @@ fn waiting(folder: &Path, mine: &Mine) -> Vec<PathBuf> {
     let mut paths: Vec<PathBuf> = entries
         .map(|entry| entry.path())
         .filter(|path| path.extension().is_none_or(|extension| extension != DONE))
-        .filter(|path| {
-            let name = path.file_name().unwrap_or_default().to_string_lossy();
-            let rest = name.trim_start_matches(|c: char| c == '+' || c.is_ascii_digit());
-            let number = name.strip_suffix(rest).unwrap_or_default();
-            mine(number)
-        })
+        .filter(|path| mine(&number_of(path)))
         .collect();
     paths.sort();
     paths
+}
+
+/// The number that the name of a file begins with.
+fn number_of(path: &Path) -> String {
+    let name = path.file_name().unwrap_or_default().to_string_lossy();
+    let rest = name.trim_start_matches(|c: char| c == '+' || c.is_ascii_digit());
+    name.strip_suffix(rest).unwrap_or_default().to_owned()
 }
 
 fn read_spooled(path: &Path) -> Option<Push> {
@@ -257,6 +261,7 @@ fn read_spooled(path: &Path) -> Option<Push> {
     let octets = read_hex(&octets).unwrap_or(octets);
     (!octets.is_empty()).then_some(Push {
         message_id: None,
+        to: number_of(path),
         what: What::Octets(octets),
     })
 }
@@ -276,6 +281,7 @@ mod tests {
             read_line(full, &bob()),
             Some(Push {
                 message_id: Some("m1".to_owned()),
+                to: "+15550002222".to_owned(),
                 what: What::Octets(Bytes::from_static(b"\0\x06\xBE")),
             })
         );
