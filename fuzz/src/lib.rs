@@ -3,20 +3,25 @@
 //! A target in `fuzz_targets` only hands its bytes over, so that the same property can be run on a
 //! file without a fuzzer, and so that all of them compile once.
 
+mod bench;
+mod config;
 mod container;
 mod cut;
 mod door;
 mod h263;
 mod image;
 mod mime;
+mod mm1;
 mod mm4;
 mod plan;
 mod probe;
 mod profile;
+mod relay;
 mod smil;
 mod text;
 mod wire;
 
+pub use config::config;
 pub use container::container;
 pub use door::{
     audio_aac, audio_alac, audio_amr, audio_flac, audio_mp3, audio_opus, audio_pcm, audio_vorbis,
@@ -28,10 +33,12 @@ pub use image::{
     image_wbmp, image_webp,
 };
 pub use mime::mime;
+pub use mm1::mm1;
 pub use mm4::{mm4_envelope, smtp};
 pub use plan::plan;
 pub use probe::probe;
 pub use profile::{headers, uaprof};
+pub use relay::relay;
 pub use smil::smil;
 pub use text::{address, charset, vcard};
 pub use wire::{content_type, multipart, pdu, push, wsp};

@@ -3,6 +3,7 @@
 //! `cargo run --example seeds` in `fuzz/`. The result is committed, so that the targets start from
 //! the same files everywhere.
 
+mod centre;
 mod containers;
 mod doors;
 mod mm4;
@@ -32,6 +33,7 @@ fn main() {
             );
         }
     }
+    centre::seeds(&pdus);
     for (name, octets) in &pdus {
         save("pdu", name, octets);
         save(
@@ -242,7 +244,8 @@ fn pictures() {
         (
             "image_jpeg",
             "progressive",
-            include_bytes!("../../../src/media/image/jpeg/fixtures/halved-progressive.jpg").to_vec(),
+            include_bytes!("../../../src/media/image/jpeg/fixtures/halved-progressive.jpg")
+                .to_vec(),
         ),
         ("image_png", "rgba", coded(&picture, ImageFormat::Png)),
         ("image_png", "rgb", coded(&rgb, ImageFormat::Png)),
