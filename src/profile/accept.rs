@@ -190,7 +190,9 @@ impl DrmMethod {
 /// The media type of a listed or declared type: no parameters, no white space around.
 #[must_use]
 pub fn essence(media_type: &str) -> &str {
-    media_type.split(';').next().unwrap_or_default().trim()
+    let end = media_type.bytes().position(|octet| octet == b';');
+    let essence = end.and_then(|end| media_type.get(..end));
+    essence.unwrap_or(media_type).trim()
 }
 
 /// Whether two media types are the same under any of their names. Parameters and case do not
@@ -283,14 +285,16 @@ impl Capabilities {
             .is_none_or(|versions| !versions.value.is_empty())
     }
 
+    /// What the device lists, some of which may be no media type. A plan asks for dozens of types, so
+    /// that only what looks like the one that is wanted is looked at closely.
     fn entries(&self) -> impl Iterator<Item = &str> {
         self.accept
             .iter()
             .flat_map(|accept| accept.value.iter())
             .map(|entry| essence(entry))
-            .filter(|entry| is_media_type(entry))
     }
 
+    /// The entry that names `wanted`, which is a media type, so that the entry is one as well.
     fn listed_as(&self, wanted: &str) -> Option<&str> {
         self.entries()
             .find(|entry| entry.eq_ignore_ascii_case(wanted))
@@ -303,7 +307,10 @@ impl Capabilities {
     fn covered(&self, wanted: &str) -> bool {
         let kind = kind_of(wanted);
         self.entries().any(|entry| {
-            entry == "*/*" || (entry.ends_with("/*") && kind_of(entry).eq_ignore_ascii_case(kind))
+            entry == "*/*"
+                || (entry.ends_with("/*")
+                    && kind_of(entry).eq_ignore_ascii_case(kind)
+                    && is_media_type(entry))
         })
     }
 
@@ -316,7 +323,7 @@ impl Capabilities {
 
     fn takes_kind(&self, prefix: &str) -> bool {
         self.entries()
-            .any(|entry| entry == "*/*" || starts_with(entry, prefix))
+            .any(|entry| entry == "*/*" || (starts_with(entry, prefix) && is_media_type(entry)))
     }
 }
 
