@@ -42,7 +42,7 @@ pub use rows::{
 pub use sqlite::{BackupError, CommitWatch, Manifest, Recovery, SqliteStore, back_up, restore};
 
 #[cfg(feature = "s3")]
-pub use s3::{Bucket, S3};
+pub use s3::{Bucket, Listed, S3};
 
 use std::fs::{File, TryLockError};
 use std::path::Path;

@@ -44,6 +44,13 @@ impl Double {
         Self { address, state }
     }
 
+    /// Puts an object there.
+    pub(crate) fn put(&self, name: &str, octets: &[u8]) {
+        let object = (octets.to_vec(), jiff::Timestamp::now());
+        let mut objects = self.state.objects.lock().unwrap();
+        objects.insert(name.to_owned(), object);
+    }
+
     /// Names of the objects that are there.
     pub(crate) fn names(&self) -> Vec<String> {
         self.state.objects.lock().unwrap().keys().cloned().collect()
@@ -75,6 +82,7 @@ impl State {
             let signed = headers
                 .get("authorization")
                 .is_some_and(|value| value.starts_with("AWS4-HMAC-SHA256"));
+            let written = self.written(&target);
             let (status, answer) = match (signed, self.away.load(Ordering::Relaxed)) {
                 (false, _) => ("403 Forbidden", Vec::new()),
                 (_, true) => ("503 Slow Down", Vec::new()),
@@ -82,14 +90,22 @@ impl State {
             };
             let head = format!(
                 "HTTP/1.1 {status}\r\nContent-Length: {}\r\nETag: \"e\"\r\n\
-                 Last-Modified: Wed, 21 Oct 2015 07:28:00 GMT\r\n\r\n",
-                answer.len()
+                 Last-Modified: {}\r\n\r\n",
+                answer.len(),
+                written.strftime("%a, %d %b %Y %H:%M:%S GMT")
             );
             let body: &[u8] = if method == "HEAD" { &[] } else { &answer };
             if writer.write_all(&[head.as_bytes(), body].concat()).is_err() {
                 return;
             }
         }
+    }
+
+    /// When an object was written, or now.
+    fn written(&self, target: &str) -> jiff::Timestamp {
+        let objects = self.objects.lock().unwrap();
+        let object = objects.get(name(target));
+        object.map_or_else(jiff::Timestamp::now, |(_, written)| *written)
     }
 
     fn answer(
@@ -99,8 +115,8 @@ impl State {
         headers: &BTreeMap<String, String>,
         body: Vec<u8>,
     ) -> (&'static str, Vec<u8>) {
-        let (path, query) = target.split_once('?').unwrap_or((target, ""));
-        let name = path.trim_start_matches("/mms").trim_start_matches('/');
+        let query = target.split_once('?').map_or("", |(_, query)| query);
+        let name = name(target);
         let mut objects = self.objects.lock().unwrap();
         match method {
             "PUT" if headers.get("if-none-match").is_some() && objects.contains_key(name) => {
@@ -123,6 +139,12 @@ impl State {
             _ => ("405 Method Not Allowed", Vec::new()),
         }
     }
+}
+
+/// The key of a target.
+fn name(target: &str) -> &str {
+    let path = target.split('?').next().unwrap_or_default();
+    path.trim_start_matches("/mms").trim_start_matches('/')
 }
 
 fn listing(objects: &Objects, query: &str) -> Vec<u8> {

@@ -13,7 +13,8 @@ use futures_util::StreamExt;
 use object_store::aws::{AmazonS3, AmazonS3Builder, Checksum};
 use object_store::path::Path;
 use object_store::{
-    ClientOptions, Error, ObjectStore as _, ObjectStoreExt, PutMode, PutOptions, RetryConfig,
+    ClientOptions, Error, ObjectMeta, ObjectStore as _, ObjectStoreExt, PutMode, PutOptions,
+    RetryConfig,
 };
 use tokio::runtime::Runtime;
 
@@ -43,6 +44,27 @@ pub struct Bucket {
     pub region: Option<String>,
     /// Id and secret of the access key.
     pub key: Option<(String, String)>,
+}
+
+/// What a bucket says of an object.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Listed {
+    /// Its key.
+    pub key: String,
+    /// Its octets.
+    pub len: u64,
+    /// When it was written.
+    pub written: Millis,
+}
+
+impl From<ObjectMeta> for Listed {
+    fn from(meta: ObjectMeta) -> Self {
+        Self {
+            key: meta.location.to_string(),
+            len: meta.size,
+            written: meta.last_modified.timestamp_millis(),
+        }
+    }
 }
 
 /// A bucket, with the threads that talk to it.
@@ -101,6 +123,54 @@ impl S3 {
         })
     }
 
+    /// The objects whose keys are below `key`, in the order of their keys; the prefix of the bucket
+    /// has no part in it.
+    ///
+    /// # Errors
+    /// Where they cannot be listed.
+    pub fn below(&self, key: &str) -> Result<Vec<Listed>, StoreError> {
+        let (client, below) = (self.client.clone(), key_of(key)?);
+        let listed = self.wait(async move {
+            let below = (!below.as_ref().is_empty()).then_some(&below);
+            let metas: Vec<_> = client.list(below).collect().await;
+            metas.into_iter().collect::<Result<Vec<_>, Error>>()
+        })?;
+        let listed = listed.map_err(|error| refused(&error))?;
+        let mut listed: Vec<Listed> = listed.into_iter().map(Listed::from).collect();
+        listed.sort_by(|a, b| a.key.cmp(&b.key));
+        Ok(listed)
+    }
+
+    /// What there is of this key; `None` where there is nothing.
+    ///
+    /// # Errors
+    /// Where the bucket does not say.
+    pub fn look(&self, key: &str) -> Result<Option<Listed>, StoreError> {
+        let (client, path) = (self.client.clone(), key_of(key)?);
+        match self.wait(async move { client.head(&path).await })? {
+            Ok(meta) => Ok(Some(meta.into())),
+            Err(Error::NotFound { .. }) => Ok(None),
+            Err(error) => Err(refused(&error)),
+        }
+    }
+
+    /// The octets of this key; `None` where there is nothing.
+    ///
+    /// # Errors
+    /// Where they cannot be read.
+    pub fn read(&self, key: &str) -> Result<Option<Bytes>, StoreError> {
+        self.fetch(key_of(key)?)
+    }
+
+    fn fetch(&self, path: Path) -> Result<Option<Bytes>, StoreError> {
+        let client = self.client.clone();
+        match self.wait(async move { client.get(&path).await?.bytes().await })? {
+            Ok(octets) => Ok(Some(octets)),
+            Err(Error::NotFound { .. }) => Ok(None),
+            Err(error) => Err(refused(&error)),
+        }
+    }
+
     fn path(&self, name: &str) -> Path {
         self.prefix.clone().join(name)
     }
@@ -141,12 +211,7 @@ impl ObjectStore for S3 {
     }
 
     fn get(&self, name: &str) -> Result<Option<Bytes>, StoreError> {
-        let (client, path) = (self.client.clone(), self.path(name));
-        match self.wait(async move { client.get(&path).await?.bytes().await })? {
-            Ok(octets) => Ok(Some(octets)),
-            Err(Error::NotFound { .. }) => Ok(None),
-            Err(error) => Err(refused(&error)),
-        }
+        self.fetch(self.path(name))
     }
 
     fn delete(&self, name: &str) -> Result<(), StoreError> {
@@ -187,6 +252,11 @@ impl ObjectStore for S3 {
     }
 }
 
+/// A key as it is in the bucket.
+fn key_of(key: &str) -> Result<Path, StoreError> {
+    Path::parse(key).map_err(|error| StoreError::Bucket(error.to_string()))
+}
+
 /// What the bucket says, as ours.
 fn refused(error: &Error) -> StoreError {
     let mut text = error.to_string().replace('\n', " ");
@@ -223,6 +293,40 @@ pub(super) mod tests {
         bucket.delete("ab01").unwrap();
         bucket.delete("ab01").unwrap();
         assert!(double.names().is_empty());
+    }
+
+    #[test]
+    fn objects_are_found_and_read_by_their_keys() {
+        let double = Double::start();
+        for key in [
+            "in/b.jpg",
+            "in/a/1.jpg",
+            "in/a/2.jpg",
+            "in/c.jpg",
+            "inbox/d.jpg",
+        ] {
+            double.put(key, key.as_bytes());
+        }
+        let bucket = bucket(&double, "elsewhere");
+        let below = |key: &str| {
+            let listed = bucket.below(key).unwrap();
+            listed
+                .into_iter()
+                .map(|listed| listed.key)
+                .collect::<Vec<_>>()
+        };
+        assert_eq!(
+            below("in"),
+            ["in/a/1.jpg", "in/a/2.jpg", "in/b.jpg", "in/c.jpg"]
+        );
+        assert_eq!(below("").len(), 5);
+        assert!(below("none").is_empty());
+        let listed = bucket.look("in/b.jpg").unwrap().unwrap();
+        assert_eq!((listed.len, listed.written > 1_700_000_000_000), (8, true));
+        assert_eq!(bucket.look("in").unwrap(), None);
+        assert_eq!(bucket.read("in/b.jpg").unwrap().unwrap(), "in/b.jpg");
+        assert_eq!(bucket.read("in/d.jpg").unwrap(), None);
+        assert!(bucket.read("in//b.jpg").is_err());
     }
 
     #[test]
