@@ -8,11 +8,12 @@ use std::sync::Arc;
 
 use super::glob;
 use super::manifest::Entry;
+use super::object::{self, Found, Objects};
 
 /// One input of a job.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Input {
-    /// The file.
+    /// The file, or the URL of an object.
     pub path: PathBuf,
     /// Its folder, below the folder or the pattern that it was found by.
     pub dir: String,
@@ -22,6 +23,8 @@ pub struct Input {
     pub output: Option<Arc<str>>,
     /// Why it is no input at all.
     pub fault: Option<String>,
+    /// What a listing said of it, where it is an object.
+    pub found: Option<Found>,
 }
 
 impl Input {
@@ -34,6 +37,7 @@ impl Input {
             devices: None,
             output: None,
             fault: None,
+            found: None,
         }
     }
 
@@ -65,13 +69,17 @@ pub struct Search {
 }
 
 impl Inputs {
-    /// Adds what was named on the command line: files, folders with all that is below them, and
-    /// patterns.
-    pub fn add_operands(&mut self, operands: &[PathBuf], search: &Search) {
+    /// Adds what was named on the command line: files, folders with all that is below them, patterns,
+    /// and URLs of objects, with all that is below them.
+    pub fn add_operands(&mut self, operands: &[PathBuf], search: &Search, objects: &dyn Objects) {
         let mut files = Vec::new();
         for operand in operands {
+            let operand = &object::local(operand.clone());
             let text = operand.to_string_lossy();
-            if glob::is_pattern(&text) && fs::symlink_metadata(operand).is_err() {
+            if let Some(url) = object::url(operand) {
+                self.spread_files(&mut files);
+                self.add_objects(url, search, objects);
+            } else if glob::is_pattern(&text) && fs::symlink_metadata(operand).is_err() {
                 self.spread_files(&mut files);
                 self.add_pattern(&text, search);
             } else if operand.is_dir() {
@@ -92,7 +100,10 @@ impl Inputs {
     }
 
     /// Adds what a list names: files. Results keep the folders below the one they share.
-    pub fn add_entries(&mut self, entries: Vec<Entry>) {
+    pub fn add_entries(&mut self, mut entries: Vec<Entry>) {
+        for entry in &mut entries {
+            entry.path = object::local(std::mem::take(&mut entry.path));
+        }
         let shared = shared_folder(entries.iter().map(|entry| entry.path.as_path()));
         for entry in entries {
             let parent = entry.path.parent().unwrap_or(Path::new(""));
@@ -115,6 +126,56 @@ impl Inputs {
         if self.found.len() == before {
             let fault = "nothing fits this pattern";
             self.add(Input::faulty(pattern.into(), Path::new(""), fault));
+        }
+    }
+
+    /// Adds the objects below a URL, or those that fit it where its key is a pattern.
+    fn add_objects(&mut self, url: &str, search: &Search, objects: &dyn Objects) {
+        let nowhere = Path::new("");
+        let Some((bucket, key)) = object::parts(url) else {
+            let fault = "is no URL such as s3://bucket/folder";
+            return self.add(Input::faulty(url.into(), nowhere, fault));
+        };
+        let (base, pattern) = match glob::split(key) {
+            (base, pattern) if glob::is_pattern(key) => {
+                (base.to_string_lossy().into_owned(), pattern)
+            }
+            _ => (key.to_owned(), Vec::new()),
+        };
+        let base = if base == "." {
+            ""
+        } else {
+            base.trim_end_matches('/')
+        };
+        let root = object::of(bucket, base);
+        let listed = match objects.below(&root) {
+            Ok(listed) => listed,
+            Err(fault) => return self.add(Input::faulty(url.into(), nowhere, fault)),
+        };
+        let before = self.found.len();
+        for (url, found) in listed {
+            let below = url.strip_prefix(&root).unwrap_or_default();
+            let below = below.trim_start_matches('/').to_owned();
+            let names: Vec<String> = below.split('/').map(str::to_owned).collect();
+            let hidden = names.iter().any(|name| name.starts_with('.')) && !search.hidden;
+            let fits = pattern.is_empty() || glob::matches(&pattern, &names);
+            // A key that ends so stands for a folder.
+            if hidden || !fits || url.ends_with('/') {
+                continue;
+            }
+            let dir = below.rsplit_once('/').map_or("", |(dir, _)| dir);
+            self.add(Input {
+                found: Some(found),
+                ..Input::new(url.into(), Path::new(dir))
+            });
+        }
+        if self.found.len() == before {
+            let fault = if pattern.is_empty() {
+                "nothing is there"
+            } else {
+                "nothing fits this pattern"
+            };
+            self.add(Input::faulty(url.into(), nowhere, fault));
         }
     }
 
@@ -220,6 +281,9 @@ struct Walk {
 
 /// An input with what is wrong about it before it is opened: a pipe would be waited for for ever.
 fn look(path: PathBuf, dir: &Path) -> Input {
+    if object::url(&path).is_some() {
+        return Input::new(path, dir);
+    }
     let fault = match fs::metadata(&path) {
         Err(error) => format!("cannot be read: {error}"),
         Ok(found) => {
@@ -289,6 +353,7 @@ fn same(a: &Path, b: &Path) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::batch::object::NoObjects;
     use std::os::unix::fs::symlink;
 
     struct Scratch(PathBuf);
@@ -330,8 +395,74 @@ mod tests {
     fn walked(scratch: &Scratch, operands: &[&str], search: &Search) -> Inputs {
         let operands: Vec<PathBuf> = operands.iter().map(|name| scratch.0.join(name)).collect();
         let mut inputs = Inputs::default();
-        inputs.add_operands(&operands, search);
+        inputs.add_operands(&operands, search, &NoObjects("none"));
         inputs
+    }
+
+    /// Objects whose keys are these.
+    #[derive(Debug)]
+    struct Keys(&'static [&'static str]);
+
+    impl Objects for Keys {
+        fn below(&self, url: &str) -> Result<Vec<(String, Found)>, String> {
+            let (bucket, base) = object::parts(url).unwrap();
+            let below = |key: &&&str| {
+                key.strip_prefix(base)
+                    .is_some_and(|rest| base.is_empty() || rest.starts_with('/'))
+            };
+            let found = Found {
+                len: 1,
+                modified: Some(2),
+            };
+            let keys = self.0.iter().filter(below);
+            Ok(keys.map(|key| (object::of(bucket, key), found)).collect())
+        }
+
+        fn look(&self, _: &str) -> Result<Found, String> {
+            Err("not there".to_owned())
+        }
+
+        fn read(&self, _: &str) -> Result<bytes::Bytes, String> {
+            Err("not there".to_owned())
+        }
+    }
+
+    #[test]
+    fn objects_are_found_below_a_url_and_by_a_pattern() {
+        let keys = Keys(&[
+            "in/",
+            "in/.x",
+            "in/a/1.jpg",
+            "in/a/2.gif",
+            "in/3.jpg",
+            "inbox/4.jpg",
+        ]);
+        let found = |operand: &str| {
+            let mut inputs = Inputs::default();
+            inputs.add_operands(&[operand.into()], &Search::default(), &keys);
+            let line = |input: &Input| {
+                let fault = input.fault.as_deref().unwrap_or("-");
+                format!("{} {:?} {fault}", input.path.display(), input.dir)
+            };
+            inputs.found.iter().map(line).collect::<Vec<_>>()
+        };
+        let all = [
+            "s3://mms/in/a/1.jpg \"a\" -",
+            "s3://mms/in/a/2.gif \"a\" -",
+            "s3://mms/in/3.jpg \"\" -",
+        ];
+        assert_eq!(found("s3://mms/in"), all);
+        assert_eq!(found("s3://mms/in/"), all);
+        assert_eq!(found("s3://mms/in/*/*.jpg"), [all[0]]);
+        assert_eq!(
+            found("s3://mms/**/4.jpg"),
+            ["s3://mms/inbox/4.jpg \"inbox\" -"]
+        );
+        assert_eq!(
+            found("s3://mms/none"),
+            ["s3://mms/none \"\" nothing is there"]
+        );
+        assert!(found("s3:///none")[0].ends_with("is no URL such as s3://bucket/folder"));
     }
 
     fn pairs(list: &[(&str, &str)]) -> Vec<(String, String)> {

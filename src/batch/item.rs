@@ -16,6 +16,7 @@ use super::journal::{Past, modified};
 use super::line::{Body, Code, Failure, Line, odd_name};
 use super::memory::{self, Gate, Pass};
 use super::names::Names;
+use super::object::{self, Found};
 use super::{Control, Device, Job, Told, hex};
 use crate::adapt::report::Verdict;
 use crate::adapt::{self, Context, Engine, Form, Formed, Plan, Report};
@@ -97,18 +98,15 @@ impl Bench<'_> {
             return Err(Failure::new(Code::Unreadable, fault.clone()).into());
         }
         let limits = &self.job.limits;
-        let found = fs::metadata(&input.path).map_err(|error| unreadable(&error))?;
-        if !found.is_file() {
-            return Err(Failure::new(Code::Unreadable, "is not a file any more").into());
-        }
-        known.len = Some(found.len());
-        known.modified = modified(&found);
+        let found = self.look(input)?;
+        known.len = Some(found.len);
+        known.modified = found.modified;
         let most = u64::try_from(limits.message_bytes).unwrap_or(u64::MAX);
-        if found.len() > most {
+        if found.len > most {
             return Err(too_long(limits.message_bytes).into());
         }
-        let mut pass = self.enter(memory::to_read(found.len()))?;
-        let mut octets = read(&input.path, limits.message_bytes)?;
+        let mut pass = self.enter(memory::to_read(found.len))?;
+        let mut octets = self.read(input)?;
         known.sha256 = Some(hex(&Sha256::digest(&octets)));
         loop {
             let formed = self.read_form(octets, input)?;
@@ -125,8 +123,35 @@ impl Bench<'_> {
             }
             drop((formed, pass));
             pass = self.enter(needs)?;
-            octets = read(&input.path, limits.message_bytes)?;
+            octets = self.read(input)?;
         }
+    }
+
+    fn look(&self, input: &Input) -> Result<Found, Failure> {
+        if let Some(url) = object::url(&input.path) {
+            let look = |_| self.job.objects.look(url);
+            return input.found.ok_or(()).or_else(look).map_err(unfetched);
+        }
+        let found = fs::metadata(&input.path).map_err(|error| unreadable(&error))?;
+        if !found.is_file() {
+            return Err(Failure::new(Code::Unreadable, "is not a file any more"));
+        }
+        Ok(Found {
+            len: found.len(),
+            modified: modified(&found),
+        })
+    }
+
+    fn read(&self, input: &Input) -> Result<Bytes, Failure> {
+        let limit = self.job.limits.message_bytes;
+        let Some(url) = object::url(&input.path) else {
+            return read(&input.path, limit);
+        };
+        let octets = self.job.objects.read(url).map_err(unfetched)?;
+        if octets.len() > limit {
+            return Err(too_long(limit));
+        }
+        Ok(octets)
     }
 
     fn enter(&self, octets: u64) -> Result<Pass<'_>, Obstacle> {
@@ -448,6 +473,10 @@ fn read(path: &Path, limit: usize) -> Result<Bytes, Failure> {
 
 fn unreadable(error: &io::Error) -> Failure {
     Failure::new(Code::Unreadable, format!("cannot be read: {error}"))
+}
+
+fn unfetched(why: String) -> Failure {
+    Failure::new(Code::Unreadable, format!("cannot be read: {why}"))
 }
 
 fn too_long(limit: usize) -> Failure {

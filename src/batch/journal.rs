@@ -15,6 +15,7 @@ use std::sync::{Mutex, PoisonError};
 use serde::Deserialize;
 use sha2::{Digest, Sha256};
 
+use super::object::Found;
 use super::{Line, hex};
 
 /// Where the lines of a job go.
@@ -282,8 +283,31 @@ impl Done {
     /// written, whole, and where it would go now.
     #[must_use]
     pub fn holds(&self, input: &Path, settings: &str, goes_to: impl Fn(&Path) -> bool) -> bool {
+        self.same_input(input) && self.is_done(settings, goes_to)
+    }
+
+    /// The same of an object, of which this is known.
+    #[must_use]
+    pub fn holds_of(
+        &self,
+        found: Option<Found>,
+        settings: &str,
+        goes_to: impl Fn(&Path) -> bool,
+    ) -> bool {
+        let same = match found {
+            // As with files.
+            None => self.input_bytes.is_none(),
+            Some(found) => {
+                self.input_bytes == Some(found.len)
+                    && found.modified.is_some()
+                    && self.input_modified == found.modified
+            }
+        };
+        same && self.is_done(settings, goes_to)
+    }
+
+    fn is_done(&self, settings: &str, goes_to: impl Fn(&Path) -> bool) -> bool {
         *self.settings == *settings
-            && self.same_input(input)
             && (self.failed || self.output.as_deref().is_some_and(&goes_to) && self.is_whole())
     }
 
@@ -455,6 +479,15 @@ mod tests {
         fs::write(&output, "result").unwrap();
         fs::write(&input, "anew!").unwrap();
         assert!(!done.holds(&input, "s", |_| true), "the input is another");
+        let of = |modified| {
+            let found = Found { len: 5, modified };
+            done.holds_of(Some(found), "s", |_| true)
+        };
+        assert!(
+            !of(None) && !of(Some(1)),
+            "nobody knows when it was written"
+        );
+        assert!(!done.holds_of(None, "s", |_| true), "it is gone");
     }
 
     #[test]

@@ -1,7 +1,8 @@
 //! Many inputs against many devices: what is to be done, in parallel and within bounds, and a report
 //! that is also the journal from which a job that was ended goes on.
 //!
-//! 1. [`input`] finds the inputs: files, folders, patterns, lists, manifests.
+//! 1. [`input`] finds the inputs: files, folders, patterns, lists, manifests, and the objects of a
+//!    bucket ([`object`]).
 //! 2. [`journal`] says which results are there already.
 //! 3. [`Run`] does the rest: a thread for each job, each input within its deadline and its share of
 //!    the memory; results are written whole or not at all, then told to the journal.
@@ -22,6 +23,7 @@ pub mod line;
 pub mod manifest;
 mod memory;
 mod names;
+pub mod object;
 pub mod page;
 mod run;
 mod sequence;
@@ -31,6 +33,7 @@ pub mod template;
 pub mod watch;
 
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, Ordering};
 use std::time::Duration;
 
@@ -62,6 +65,8 @@ pub struct Job {
     pub policy: Policy,
     /// The codecs.
     pub registry: Registry,
+    /// Where inputs are that are no files.
+    pub objects: Arc<dyn object::Objects>,
     /// Bounds on each input.
     pub limits: Limits,
     /// Inputs that are worked on at the same time.

@@ -17,6 +17,7 @@ use super::journal::{Journal, Past, mark};
 use super::line::settings;
 use super::memory::Gate;
 use super::names::Names;
+use super::object;
 use super::sequence::Sequence;
 use super::{Control, Device, Halt, Job, Line, Tally, Told};
 use crate::adapt::Plan;
@@ -210,7 +211,14 @@ impl Run<'_> {
         };
         let settings = bench.settings.get(device).map_or("", String::as_str);
         let goes_to = |path: &Path| bench.names.lead_to(index, &target.name, path);
-        !(done.failed && self.retry_failed) && done.holds(&input.path, settings, goes_to)
+        let holds = || match object::url(&input.path) {
+            Some(url) => {
+                let look = || bench.job.objects.look(url).ok();
+                done.holds_of(input.found.or_else(look), settings, goes_to)
+            }
+            None => done.holds(&input.path, settings, goes_to),
+        };
+        !(done.failed && self.retry_failed) && holds()
     }
 }
 

@@ -71,6 +71,7 @@ pub fn from_lines(lines: &[u8]) -> Result<Vec<Input>, serde_json::Error> {
                 devices: line.devices.map(Into::into),
                 output: line.output.map(Into::into),
                 fault: line.fault,
+                found: None,
             })
         })
         .collect()
@@ -88,6 +89,7 @@ mod tests {
             devices: None,
             output: None,
             fault: None,
+            found: None,
         };
         let odd = Input {
             path: PathBuf::from(OsString::from_vec(vec![b'x', 0xFF, b'\n'])),

@@ -1,6 +1,8 @@
 //! `remold batch`.
 
 mod file;
+#[cfg(feature = "s3")]
+mod objects;
 mod plan;
 #[cfg(feature = "postgres")]
 mod shared;
@@ -31,6 +33,7 @@ const EXAMPLES: &str = "Examples:
   remold batch photos/ --out small/ --device nokia-6100
   remold batch 'in/**/*.jpg' mail.eml --out out/ --device s40-gen1,flip-176x220,safe
   find in -name '*.mms' | remold batch - --out out/ --device nokia-6100@telstra
+  remold batch s3://photos/2026 --out small/ --device nokia-6100   # built with --features s3
   remold batch --manifest list.csv --out out/ --device safe --report report.jsonl
   remold batch photos/ --out small/ --resume            # goes on where it ended
   remold batch photos/ --out small/ --retry-failed      # and tries again what failed

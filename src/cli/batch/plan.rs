@@ -3,12 +3,14 @@
 use std::collections::BTreeSet;
 use std::io::Read;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 
 use super::file::{DeviceTable, JobFile};
 use super::{BatchArgs, Targets};
 use crate::batch::input::{Inputs, Search};
 use crate::batch::manifest::{self, Entry};
+use crate::batch::object::{self, Objects};
 use crate::batch::template::Field;
 use crate::batch::watch::Watch;
 use crate::batch::{Device, Halt, Job, Template};
@@ -75,6 +77,13 @@ impl Planned {
         if devices.len() > 1 && !names.has(Field::Device) {
             return usage("with several devices the names of results have a {device}");
         }
+        if watching
+            && operands
+                .iter()
+                .any(|operand| object::url(operand).is_some())
+        {
+            return usage("--watch looks at folders, and not at buckets");
+        }
         let report = args.journal.report.clone().or(file.report.clone());
         let asked = report.is_some();
         let report = report.unwrap_or_else(|| out.join(REPORT));
@@ -125,6 +134,7 @@ impl Planned {
                 names,
                 policy,
                 registry: args.codecs.registry()?,
+                objects: objects(),
                 limits,
                 jobs: args.bounds.jobs.or(file.jobs).unwrap_or(processors),
                 memory: args.bounds.memory.or(file.memory),
@@ -153,10 +163,20 @@ impl Planned {
     /// The inputs that are there now.
     pub(super) fn inputs(&self) -> Result<Inputs, CliError> {
         let mut inputs = Inputs::default();
-        inputs.add_operands(&self.operands, &self.search);
+        inputs.add_operands(&self.operands, &self.search, self.job.objects.as_ref());
         inputs.add_entries(self.listed.clone());
         Ok(inputs)
     }
+}
+
+/// Where objects are read from.
+fn objects() -> Arc<dyn Objects> {
+    #[cfg(feature = "s3")]
+    return Arc::new(super::objects::Buckets::default());
+    #[cfg(not(feature = "s3"))]
+    Arc::new(crate::batch::object::NoObjects(
+        "this program was built without the feature s3",
+    ))
 }
 
 fn usage<T>(message: &str) -> Result<T, CliError> {
