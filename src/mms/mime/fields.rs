@@ -83,6 +83,11 @@ fn field(name: &str) -> Option<Field> {
     Field::from_name(name).filter(|field| !matches!(field, Field::MessageId | Field::ContentType))
 }
 
+/// Whether a header of this name says something of a message.
+pub(super) fn is_known(name: &str) -> bool {
+    field(name).is_some()
+}
+
 /// The name TS 23.140 gives a field on MM4.
 fn name_of(field: Field) -> &'static str {
     match field {

@@ -33,7 +33,8 @@
 //!   enumeration octets without a name, empty Content-IDs and Content-Locations, parameters whose
 //!   name is no token, textual headers that describe the MIME structure itself;
 //! * a body that is no multipart shares its header block with the message: part headers that do
-//!   not begin with `Content-` come back as headers of the message, and the other way round.
+//!   not begin with `Content-` come back as headers of the message, and the other way round; those
+//!   that name a field of messages, such as To, are left out.
 //!
 //! A second round trip changes nothing.
 

@@ -110,3 +110,17 @@ fn a_tab_in_a_name_comes_back_as_one() {
     let location = back.unwrap().value.body.parts[0].content_location.clone();
     assert_eq!(location.as_deref(), Some("A\t#"));
 }
+
+#[test]
+fn a_part_does_not_say_who_a_message_is_for() {
+    let text = "To: a\nContent-Type: multipart/mixed; boundary=b\n\n\
+                --b\nContent-Type: text/plain\nTo: c\nX-Own: d\n\ne\n--b--\n";
+    let mut message = read_text(text);
+    let part = message.body.parts.remove(0);
+    assert_eq!(part.other.len(), 2);
+    message.body = Body::single(part);
+    let written = encode(&message).unwrap();
+    let back = decode(&written.into(), &Limits::default()).unwrap().value;
+    assert_eq!(back.headers.all(Field::To).count(), 1);
+    assert_eq!(back.headers.textual("X-Own"), Some("d"));
+}

@@ -172,8 +172,11 @@ fn push_part(part: &Part, is_whole_body: bool, out: &mut Vec<u8>) -> Result<(), 
         push_field("Content-Disposition", &disposition_line(disposition), out)?;
     }
     for header in part.other.iter().filter(|header| is_part_header(header)) {
-        if let PartHeader::Text { name, value } = header {
-            push_field(name, &fields::textual(value), out)?;
+        match header {
+            // A part has no say in who a message is for, where the two share a block of headers.
+            PartHeader::Text { name, .. } if is_whole_body && fields::is_known(name) => {}
+            PartHeader::Text { name, value } => push_field(name, &fields::textual(value), out)?,
+            _ => {}
         }
     }
     out.extend_from_slice(b"\r\n");
