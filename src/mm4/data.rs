@@ -135,10 +135,13 @@ impl Data {
 
     fn push(&mut self, run: &[u8]) {
         self.count(run.len());
-        self.line = self.line.saturating_add(run.len());
-        if self.line > self.line_most {
+        // What is wrong first counts, however many octets come at once.
+        let of_line = self.line_most.saturating_sub(self.line);
+        let of_content = self.most.saturating_sub(self.octets.len());
+        if run.len() > of_line && of_line <= of_content {
             self.flaw(Flaw::LineTooLong);
         }
+        self.line = self.line.saturating_add(run.len());
         self.keep(run);
     }
 
@@ -244,6 +247,26 @@ mod tests {
         let flood = b"x".repeat(30_000);
         assert_eq!(data.read(&mut &flood[..]), Progress::Flood);
         assert_eq!(data.octets.capacity(), 0, "nothing of it is kept");
+    }
+
+    #[test]
+    fn what_is_wrong_first_counts_however_it_is_cut() {
+        let flaw = |content: &[u8], pieces: usize| {
+            let mut data = Data::new(20, 8);
+            for mut piece in content.chunks(pieces) {
+                assert_eq!(data.read(&mut piece), Progress::More);
+            }
+            data.finish().unwrap_err()
+        };
+        for (content, wrong) in [
+            (&b"12345678\r\n12345678\r\n123456789"[..], Flaw::TooLong),
+            (b"12345678\r\n123456789012345", Flaw::LineTooLong),
+            (b"1234567\r\n123\r\n1234567890", Flaw::TooLong),
+        ] {
+            for pieces in 1..=content.len() {
+                assert_eq!(flaw(content, pieces), wrong, "{content:?} by {pieces}");
+            }
+        }
     }
 
     proptest! {
