@@ -74,7 +74,6 @@ impl Inputs {
     pub fn add_operands(&mut self, operands: &[PathBuf], search: &Search, objects: &dyn Objects) {
         let mut files = Vec::new();
         for operand in operands {
-            let operand = &object::local(operand.clone());
             let text = operand.to_string_lossy();
             if let Some(url) = object::url(operand) {
                 self.spread_files(&mut files);
@@ -100,10 +99,7 @@ impl Inputs {
     }
 
     /// Adds what a list names: files. Results keep the folders below the one they share.
-    pub fn add_entries(&mut self, mut entries: Vec<Entry>) {
-        for entry in &mut entries {
-            entry.path = object::local(std::mem::take(&mut entry.path));
-        }
+    pub fn add_entries(&mut self, entries: Vec<Entry>) {
         let shared = shared_folder(entries.iter().map(|entry| entry.path.as_path()));
         for entry in entries {
             let parent = entry.path.parent().unwrap_or(Path::new(""));
@@ -422,7 +418,7 @@ mod tests {
             Err("not there".to_owned())
         }
 
-        fn read(&self, _: &str) -> Result<bytes::Bytes, String> {
+        fn read(&self, _: &str, _: usize) -> Result<bytes::Bytes, String> {
             Err("not there".to_owned())
         }
     }

@@ -1,5 +1,6 @@
 //! One input, for all of its devices.
 
+use std::fmt::Display;
 use std::fs::{self, File};
 use std::io::{self, Read};
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -129,8 +130,10 @@ impl Bench<'_> {
 
     fn look(&self, input: &Input) -> Result<Found, Failure> {
         if let Some(url) = object::url(&input.path) {
-            let look = |_| self.job.objects.look(url);
-            return input.found.ok_or(()).or_else(look).map_err(unfetched);
+            return match input.found {
+                Some(found) => Ok(found),
+                None => self.job.objects.look(url).map_err(|why| unreadable(&why)),
+            };
         }
         let found = fs::metadata(&input.path).map_err(|error| unreadable(&error))?;
         if !found.is_file() {
@@ -147,11 +150,8 @@ impl Bench<'_> {
         let Some(url) = object::url(&input.path) else {
             return read(&input.path, limit);
         };
-        let octets = self.job.objects.read(url).map_err(unfetched)?;
-        if octets.len() > limit {
-            return Err(too_long(limit));
-        }
-        Ok(octets)
+        let octets = self.job.objects.read(url, limit);
+        octets.map_err(|why| unreadable(&why))
     }
 
     fn enter(&self, octets: u64) -> Result<Pass<'_>, Obstacle> {
@@ -471,11 +471,7 @@ fn read(path: &Path, limit: usize) -> Result<Bytes, Failure> {
     Ok(octets.into())
 }
 
-fn unreadable(error: &io::Error) -> Failure {
-    Failure::new(Code::Unreadable, format!("cannot be read: {error}"))
-}
-
-fn unfetched(why: String) -> Failure {
+fn unreadable(why: &impl Display) -> Failure {
     Failure::new(Code::Unreadable, format!("cannot be read: {why}"))
 }
 

@@ -36,11 +36,11 @@ pub trait Objects: fmt::Debug + Send + Sync {
     /// Where it is not there, or nobody says.
     fn look(&self, url: &str) -> Result<Found, String>;
 
-    /// Its octets.
+    /// Its octets, of which there may be `most`.
     ///
     /// # Errors
-    /// Where it cannot be read.
-    fn read(&self, url: &str) -> Result<Bytes, String>;
+    /// Where it cannot be read, or holds more by now than it did when it was looked at.
+    fn read(&self, url: &str, most: usize) -> Result<Bytes, String>;
 }
 
 /// No objects anywhere, and why.
@@ -56,7 +56,7 @@ impl Objects for NoObjects {
         Err(self.0.to_owned())
     }
 
-    fn read(&self, _: &str) -> Result<Bytes, String> {
+    fn read(&self, _: &str, _: usize) -> Result<Bytes, String> {
         Err(self.0.to_owned())
     }
 }
@@ -83,7 +83,7 @@ pub fn of(bucket: &str, key: &str) -> String {
 
 /// The path that a `file://` URL of this machine stands for, or the name as it is.
 #[must_use]
-pub(super) fn local(path: PathBuf) -> PathBuf {
+pub fn local(path: PathBuf) -> PathBuf {
     let Some(rest) = path.to_str().and_then(|text| text.strip_prefix(FILE)) else {
         return path;
     };
@@ -141,6 +141,9 @@ mod tests {
         assert_eq!(parts("s3:///a"), None);
         assert_eq!(of("mms", "a/b"), "s3://mms/a/b");
         assert_eq!(url(Path::new("s3:/mms/a")), None);
-        assert_eq!(NoObjects("none").read("s3://a/b"), Err("none".to_owned()));
+        assert_eq!(
+            NoObjects("none").read("s3://a/b", 9),
+            Err("none".to_owned())
+        );
     }
 }

@@ -190,9 +190,7 @@ impl DrmMethod {
 /// The media type of a listed or declared type: no parameters, no white space around.
 #[must_use]
 pub fn essence(media_type: &str) -> &str {
-    let end = media_type.bytes().position(|octet| octet == b';');
-    let essence = end.and_then(|end| media_type.get(..end));
-    essence.unwrap_or(media_type).trim()
+    media_type.split(';').next().unwrap_or_default().trim()
 }
 
 /// Whether two media types are the same under any of their names. Parameters and case do not

@@ -57,9 +57,9 @@ impl Objects for Buckets {
         listed.as_ref().map(found).ok_or_else(missing)
     }
 
-    fn read(&self, url: &str) -> Result<Bytes, String> {
+    fn read(&self, url: &str, most: usize) -> Result<Bytes, String> {
         let (bucket, _, key) = self.of(url)?;
-        let octets = bucket.read(key).map_err(|error| said(&error))?;
+        let octets = bucket.read(key, most).map_err(|error| said(&error))?;
         octets.ok_or_else(missing)
     }
 }

@@ -55,7 +55,11 @@ impl Planned {
             operands.clone_from(&file.inputs);
         }
         let manifest = args.manifest.as_ref().or(file.manifest.as_ref());
-        let listed = listed(&mut operands, manifest.map(PathBuf::as_path))?;
+        let mut listed = listed(&mut operands, manifest.map(PathBuf::as_path))?;
+        let entries = listed.iter_mut().map(|entry| &mut entry.path);
+        for path in operands.iter_mut().chain(entries) {
+            *path = object::local(std::mem::take(path));
+        }
         for id in listed.iter().flat_map(|entry| &entry.devices) {
             if devices.iter().all(|device| device.name != *id) {
                 devices.push(by_id(id, &args.targets, &limits)?);

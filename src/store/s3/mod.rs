@@ -154,18 +154,26 @@ impl S3 {
         }
     }
 
-    /// The octets of this key; `None` where there is nothing.
+    /// The octets of this key, of which there may be `most`; `None` where there is nothing.
     ///
     /// # Errors
-    /// Where they cannot be read.
-    pub fn read(&self, key: &str) -> Result<Option<Bytes>, StoreError> {
-        self.fetch(key_of(key)?)
+    /// Where they cannot be read, or are more: then none of them is waited for.
+    pub fn read(&self, key: &str, most: usize) -> Result<Option<Bytes>, StoreError> {
+        self.fetch(key_of(key)?, most)
     }
 
-    fn fetch(&self, path: Path) -> Result<Option<Bytes>, StoreError> {
+    fn fetch(&self, path: Path, most: usize) -> Result<Option<Bytes>, StoreError> {
         let client = self.client.clone();
-        match self.wait(async move { client.get(&path).await?.bytes().await })? {
-            Ok(octets) => Ok(Some(octets)),
+        let fetched = self.wait(async move {
+            let found = client.get(&path).await?;
+            if usize::try_from(found.meta.size).is_ok_and(|size| size <= most) {
+                return found.bytes().await.map(Ok);
+            }
+            Ok(Err(format!("{} octets are too many", found.meta.size)))
+        })?;
+        match fetched {
+            Ok(Ok(octets)) => Ok(Some(octets)),
+            Ok(Err(why)) => Err(StoreError::Bucket(why)),
             Err(Error::NotFound { .. }) => Ok(None),
             Err(error) => Err(refused(&error)),
         }
@@ -211,7 +219,7 @@ impl ObjectStore for S3 {
     }
 
     fn get(&self, name: &str) -> Result<Option<Bytes>, StoreError> {
-        self.fetch(self.path(name))
+        self.fetch(self.path(name), usize::MAX)
     }
 
     fn delete(&self, name: &str) -> Result<(), StoreError> {
@@ -324,9 +332,14 @@ pub(super) mod tests {
         let listed = bucket.look("in/b.jpg").unwrap().unwrap();
         assert_eq!((listed.len, listed.written > 1_700_000_000_000), (8, true));
         assert_eq!(bucket.look("in").unwrap(), None);
-        assert_eq!(bucket.read("in/b.jpg").unwrap().unwrap(), "in/b.jpg");
-        assert_eq!(bucket.read("in/d.jpg").unwrap(), None);
-        assert!(bucket.read("in//b.jpg").is_err());
+        assert_eq!(bucket.read("in/b.jpg", 8).unwrap().unwrap(), "in/b.jpg");
+        assert_eq!(bucket.read("in/d.jpg", 8).unwrap(), None);
+        assert!(bucket.read("in//b.jpg", 8).is_err());
+        let large = bucket.read("in/b.jpg", 7).unwrap_err();
+        assert_eq!(
+            large,
+            StoreError::Bucket("8 octets are too many".to_owned())
+        );
     }
 
     #[test]
